@@ -1,0 +1,9 @@
+//! Keeps two databases the same, both ways: whatever finds a possibly changed row only proposes its
+//! key; a pure three-way merge of what both sides hold now and held after the last sync decides; a
+//! guarded apply writes only rows that still are what the decision saw, and keeps what it overwrites.
+//!
+//! The floors, lowest first (ARCHITECTURE.md draws them): [`model`], [`plan`], then with the feature
+//! `engine` the rooms that talk to servers. Nothing imports upward.
+
+pub mod model;
+pub mod plan;

@@ -1,0 +1,192 @@
+//! A table's definition, as far as a sync must know it.
+
+use serde::{Deserialize, Serialize};
+
+use super::key::KeyPart;
+
+/// What a column can hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// Whole numbers; BOOL is an 8-bit one.
+    Int {
+        /// 8, 16, 24, 32 or 64.
+        bits: u8,
+        /// Whether it starts at zero.
+        unsigned: bool,
+    },
+    /// BIT(n), n bits.
+    Bit(u8),
+    /// YEAR.
+    Year,
+    /// DECIMAL(precision, scale).
+    Decimal {
+        /// Digits in all.
+        precision: u8,
+        /// Digits behind the point.
+        scale: u8,
+    },
+    /// SQLite's NUMERIC affinity: integers of 64 bits and doubles, whatever the declaration says.
+    Numeric,
+    /// Four-byte floating point.
+    Float,
+    /// Eight-byte floating point.
+    Double,
+    /// Text.
+    Text {
+        /// The most characters it takes; `None` where only bytes are counted.
+        chars: Option<u64>,
+        /// The most bytes it takes, where the type says so.
+        bytes: Option<u64>,
+        /// CHAR: the server drops spaces at its end.
+        fixed: bool,
+    },
+    /// Bytes.
+    Bytes {
+        /// The most it takes.
+        max: Option<u64>,
+        /// BINARY: the server fills up with zero bytes.
+        fixed: bool,
+    },
+    /// DATE.
+    Date,
+    /// DATETIME(fraction).
+    DateTime {
+        /// Digits behind the second.
+        fraction: u8,
+    },
+    /// TIMESTAMP(fraction), read and written in UTC.
+    Timestamp {
+        /// Digits behind the second.
+        fraction: u8,
+    },
+    /// TIME(fraction).
+    Time {
+        /// Digits behind the second.
+        fraction: u8,
+    },
+    /// ENUM, by label.
+    Enum(Vec<String>),
+    /// SET, by labels.
+    Set(Vec<String>),
+    /// JSON.
+    Json {
+        /// MySQL's binary form, which re-spells documents and turns large integers into doubles.
+        binary: bool,
+    },
+    /// MariaDB's UUID.
+    Uuid,
+    /// MariaDB's INET4 and INET6.
+    Inet,
+    /// A type that the engine has no exact form for; its name stands in [`Column::declared`].
+    Unknown,
+}
+
+impl Kind {
+    /// How this kind is written where a key is hashed; `None` where it cannot identify a row.
+    pub fn key_part(&self) -> Option<KeyPart> {
+        Some(match self {
+            Self::Int { .. } | Self::Bit(_) | Self::Year => KeyPart::Int,
+            Self::Text { .. } | Self::Enum(_) | Self::Set(_) | Self::Inet => KeyPart::Text,
+            Self::Bytes { .. } => KeyPart::Bytes,
+            Self::Decimal { .. } | Self::Numeric => KeyPart::Decimal,
+            Self::Date => KeyPart::Date,
+            Self::DateTime { .. } | Self::Timestamp { .. } => KeyPart::DateTime,
+            Self::Time { .. } => KeyPart::Time,
+            Self::Uuid => KeyPart::Uuid,
+            Self::Float | Self::Double | Self::Json { .. } | Self::Unknown => return None,
+        })
+    }
+}
+
+/// One column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name as the server spells it.
+    pub name: String,
+    /// What it holds.
+    pub kind: Kind,
+    /// The type as the server declares it, for messages.
+    pub declared: String,
+    /// Whether it takes NULL.
+    pub nullable: bool,
+    /// Whether a row can be inserted without naming it.
+    pub has_default: bool,
+    /// Computed by the server; never written and never compared.
+    pub generated: bool,
+    /// Character set and collation, for text.
+    pub collation: Option<String>,
+}
+
+/// A unique key, by positions in [`Table::columns`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unique {
+    /// The index's name.
+    pub name: String,
+    /// Which columns, in the index's order.
+    pub columns: Vec<usize>,
+    /// Whether it is the primary key.
+    pub primary: bool,
+}
+
+/// What deleting the parent does to its children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnDelete {
+    /// The server refuses.
+    Restrict,
+    /// The server deletes or changes children by itself.
+    Cascade,
+}
+
+/// A foreign key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignKey {
+    /// The constraint's name (made up where the server has none).
+    pub name: String,
+    /// The table that refers.
+    pub child: String,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// The table referred to.
+    pub parent: String,
+    /// Its columns.
+    pub parent_columns: Vec<String>,
+    /// What happens to children.
+    pub on_delete: OnDelete,
+}
+
+/// One table on one side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its name as the server spells it.
+    pub name: String,
+    /// Its columns in the server's order.
+    pub columns: Vec<Column>,
+    /// Its unique keys, the primary one first.
+    pub uniques: Vec<Unique>,
+    /// Foreign keys of this table.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// Foreign keys of any table that refer to this one.
+    pub referenced_by: Vec<ForeignKey>,
+    /// Whether its storage takes part in transactions.
+    pub transactional: bool,
+    /// Whether triggers fire when rows are written.
+    pub triggers: bool,
+    /// About how many rows it has; 0 where unknown.
+    pub estimated_rows: u64,
+}
+
+impl Table {
+    /// The position of a column, by its name in any letter case.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        let exact = self.columns.iter().position(|column| column.name == name);
+        let folded = name.to_lowercase();
+        exact.or_else(|| self.columns.iter().position(|column| column.name.to_lowercase() == folded))
+    }
+
+    /// The primary key, else the first unique key whose columns are all NOT NULL.
+    pub fn key(&self) -> Option<&Unique> {
+        let complete = |unique: &&Unique| unique.columns.iter().all(|at| !self.columns[*at].nullable);
+        let primary = self.uniques.iter().find(|unique| unique.primary);
+        primary.or_else(|| self.uniques.iter().find(complete))
+    }
+}

@@ -1,0 +1,210 @@
+//! The three-way merge: what happened to one key, on one page.
+//!
+//! It sees what each side holds now and what each held after the last sync (the base), as signatures,
+//! and, only where both sides changed, whether the two rows mean the same. What is then done about it
+//! is [`super::policy`]'s business.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{PerSide, Side, Signature};
+
+/// What one key held on each side after the last sync.
+pub type Entry = PerSide<Signature>;
+
+/// What one key holds on each side now; `None` where the row is absent.
+pub type Present = PerSide<Option<Signature>>;
+
+/// What is written to make one side follow the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Write {
+    /// The row comes into being.
+    Insert,
+    /// The row takes the other side's cells.
+    Update,
+    /// The row goes.
+    Delete,
+}
+
+/// How both sides changed the same key: what REMOTE did, then what LOCAL did; or which rule between
+/// rows a change would break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ConflictKind {
+    /// Both changed the row.
+    #[serde(rename = "update/update")]
+    UpdateUpdate,
+    /// REMOTE deleted what LOCAL changed.
+    #[serde(rename = "delete/update")]
+    DeleteUpdate,
+    /// REMOTE changed what LOCAL deleted.
+    #[serde(rename = "update/delete")]
+    UpdateDelete,
+    /// Both have a row of which the base knows nothing, and the rows differ.
+    #[serde(rename = "insert/insert")]
+    InsertInsert,
+    /// A one-way FULL met a change made on its target alone.
+    #[serde(rename = "drift")]
+    Drift,
+    /// Another row has the same value in a unique key.
+    #[serde(rename = "unique")]
+    Unique,
+    /// A row refers to a parent that is gone, or a parent that should go still has children.
+    #[serde(rename = "parent")]
+    Parent,
+}
+
+impl ConflictKind {
+    /// As it stands in `db_sync_conflict.kind`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UpdateUpdate => "update/update",
+            Self::DeleteUpdate => "delete/update",
+            Self::UpdateDelete => "update/delete",
+            Self::InsertInsert => "insert/insert",
+            Self::Drift => "drift",
+            Self::Unique => "unique",
+            Self::Parent => "parent",
+        }
+    }
+}
+
+/// What happened to one key since the last sync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Change {
+    /// Neither side changed it.
+    None,
+    /// It is gone on both sides.
+    Gone,
+    /// Both sides hold the same new row.
+    Converged,
+    /// One side alone changed it.
+    OneSided {
+        /// The side that changed it.
+        from: Side,
+        /// What the other side has to write to follow.
+        write: Write,
+    },
+    /// Both sides changed it, differently.
+    Conflict(ConflictKind),
+    /// Both sides hold a changed row: only the rows themselves can tell a conflict of this kind
+    /// from convergence.
+    Undecided(ConflictKind),
+}
+
+/// One side's row, against the base.
+enum Since {
+    Same,
+    Changed,
+    Gone,
+}
+
+fn since(base: Signature, now: Option<Signature>) -> Since {
+    match now {
+        None => Since::Gone,
+        Some(signature) if signature == base => Since::Same,
+        Some(_) => Since::Changed,
+    }
+}
+
+/// Decides what happened to one key.
+///
+/// `equal` says whether the two rows mean the same; `None` where nobody has looked yet, and then the
+/// answer may be [`Change::Undecided`].
+pub fn merge(base: Option<Entry>, now: Present, equal: Option<bool>) -> Change {
+    use Since::{Changed, Gone, Same};
+    use Write::{Delete, Insert, Update};
+
+    let one_sided = |from, write| Change::OneSided { from, write };
+    let both_changed = |kind| match equal {
+        Some(true) => Change::Converged,
+        Some(false) => Change::Conflict(kind),
+        None => Change::Undecided(kind),
+    };
+
+    let Some(base) = base else {
+        return match (now.remote, now.local) {
+            (None, None) => Change::None,
+            (Some(_), None) => one_sided(Side::Remote, Insert),
+            (None, Some(_)) => one_sided(Side::Local, Insert),
+            (Some(_), Some(_)) => both_changed(ConflictKind::InsertInsert),
+        };
+    };
+    match (since(base.remote, now.remote), since(base.local, now.local)) {
+        (Same, Same) => Change::None,
+        (Changed, Same) => one_sided(Side::Remote, Update),
+        (Gone, Same) => one_sided(Side::Remote, Delete),
+        (Same, Changed) => one_sided(Side::Local, Update),
+        (Same, Gone) => one_sided(Side::Local, Delete),
+        (Gone, Gone) => Change::Gone,
+        (Changed, Changed) => both_changed(ConflictKind::UpdateUpdate),
+        (Gone, Changed) => Change::Conflict(ConflictKind::DeleteUpdate),
+        (Changed, Gone) => Change::Conflict(ConflictKind::UpdateDelete),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Change::{Conflict, Converged, Gone, OneSided, Undecided};
+    use super::ConflictKind::{DeleteUpdate, InsertInsert, UpdateDelete, UpdateUpdate};
+    use super::Side::{Local, Remote};
+    use super::Write::{Delete, Insert, Update};
+    use super::*;
+
+    const BASE: Option<Entry> = Some(Entry { remote: 1, local: 2 });
+    const SAME: Present = Present { remote: Some(1), local: Some(2) };
+
+    fn one(from: Side, write: Write) -> Change {
+        OneSided { from, write }
+    }
+
+    /// The whole truth table: base × remote × local × whether the rows are equal.
+    #[test]
+    fn the_truth_table() {
+        let absent: Option<u64> = None;
+        let new = Some(9);
+        #[rustfmt::skip]
+        let table = [
+            // base  remote       local        equal rows      different rows          nobody looked
+            (BASE,   SAME.remote, SAME.local, [Change::None,   Change::None,           Change::None]),
+            (BASE,   new,         SAME.local, [one(Remote, Update); 3]),
+            (BASE,   absent,      SAME.local, [one(Remote, Delete); 3]),
+            (BASE,   SAME.remote, new,        [one(Local, Update); 3]),
+            (BASE,   SAME.remote, absent,     [one(Local, Delete); 3]),
+            (BASE,   absent,      absent,     [Gone; 3]),
+            (BASE,   new,         new,        [Converged,      Conflict(UpdateUpdate), Undecided(UpdateUpdate)]),
+            (BASE,   absent,      new,        [Conflict(DeleteUpdate); 3]),
+            (BASE,   new,         absent,     [Conflict(UpdateDelete); 3]),
+            (None,   absent,      absent,     [Change::None; 3]),
+            (None,   new,         absent,     [one(Remote, Insert); 3]),
+            (None,   absent,      new,        [one(Local, Insert); 3]),
+            (None,   new,         new,        [Converged,      Conflict(InsertInsert), Undecided(InsertInsert)]),
+        ];
+        for (base, remote, local, expected) in table {
+            let now = Present { remote, local };
+            let found = [Some(true), Some(false), None].map(|equal| merge(base, now, equal));
+            assert_eq!(found, expected, "base {base:?}, now {now:?}");
+        }
+    }
+
+    #[test]
+    fn swapping_the_sides_swaps_the_answer() {
+        let swap = |change| match change {
+            OneSided { from, write } => OneSided { from: from.other(), write },
+            Conflict(DeleteUpdate) => Conflict(UpdateDelete),
+            Conflict(UpdateDelete) => Conflict(DeleteUpdate),
+            other => other,
+        };
+        let states = [None, Some(1), Some(2), Some(3)];
+        for base in [None, BASE] {
+            for remote in states {
+                for local in states {
+                    for equal in [None, Some(true), Some(false)] {
+                        let there = merge(base, Present { remote, local }, equal);
+                        let mirrored = base.map(|base| Entry { remote: base.local, local: base.remote });
+                        let back = merge(mirrored, Present { remote: local, local: remote }, equal);
+                        assert_eq!(swap(there), back);
+                    }
+                }
+            }
+        }
+    }
+}
