@@ -7,3 +7,10 @@
 
 pub mod model;
 pub mod plan;
+
+#[cfg(feature = "engine")]
+pub mod config;
+#[cfg(feature = "engine")]
+pub mod endpoint;
+#[cfg(feature = "engine")]
+pub mod error;

@@ -11,7 +11,7 @@ use super::number::Decimal;
 use super::value::{Value, parse_uuid, uuid_digits};
 
 /// The cells that identify a row, in the key's order, in the form that both sides share.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key(pub Vec<Value>);
 
 /// How one column of a key is written where the key is hashed. The servers write the same bytes

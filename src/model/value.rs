@@ -1,5 +1,7 @@
 //! One cell.
 
+use std::hash::{Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 
 use super::number::Decimal;
@@ -83,6 +85,24 @@ impl PartialEq for Value {
 }
 
 impl Eq for Value {}
+
+impl Hash for Value {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Null => {}
+            Self::Int(number) => number.hash(state),
+            Self::Float(number) => number.to_bits().hash(state),
+            Self::Decimal(number) => number.hash(state),
+            Self::Text(text) | Self::Json(text) => text.hash(state),
+            Self::Bytes(bytes) => bytes.hash(state),
+            Self::Date(date) => date.hash(state),
+            Self::DateTime(moment) => moment.hash(state),
+            Self::Time(time) => time.hash(state),
+            Self::Uuid(uuid) => uuid.hash(state),
+        }
+    }
+}
 
 /// The sixteen bytes of a UUID written with or without dashes, in any case; `None` for other text.
 pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {

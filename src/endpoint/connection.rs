@@ -1,0 +1,238 @@
+//! One line to one server, of either kind.
+//!
+//! Every call is bounded in time. A call that was given up half-way leaves a line that nobody may use
+//! again (sqlx is not cancellation-safe): it answers every later call with the error that it ended with,
+//! and is dropped by its owner.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc::Sender;
+use tokio::time::timeout;
+
+use super::{Fault, Place, Purpose, Statement};
+use crate::config::Address;
+use crate::endpoint::mysql::session::MySqlSession;
+use crate::endpoint::sqlite::session::SqliteSession;
+use crate::error::{self, Result, SyncError};
+use crate::model::Row;
+
+enum Session {
+    MySql(Box<MySqlSession>),
+    Sqlite(Box<SqliteSession>),
+}
+
+/// One line to one server.
+pub struct Connection {
+    place: Arc<Place>,
+    session: Session,
+    ended: Option<SyncError>,
+}
+
+/// Rows that travel together from a stream to whoever takes them.
+const PARCEL: usize = 512;
+
+impl Connection {
+    /// Opens a line and sets the session up for its purpose.
+    ///
+    /// # Errors
+    /// `DB_CONN_001` to `DB_CONN_004`.
+    pub async fn open(place: &Arc<Place>, purpose: Purpose) -> Result<Self> {
+        let opening = async {
+            Ok(match &place.address {
+                Address::Server(server) => Session::MySql(Box::new(MySqlSession::open(place, server, purpose).await?)),
+                Address::File(path) => Session::Sqlite(Box::new(SqliteSession::open(place, path).await?)),
+            })
+        };
+        let limit = place.patience.connect;
+        let session = timeout(limit, opening).await.unwrap_or_else(|_| Err(silence(place, limit)))?;
+        Ok(Self { place: Arc::clone(place), session, ended: None })
+    }
+
+    /// Where this line leads.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Says goodbye; errors no longer matter.
+    pub async fn close(self) {
+        let goodbye = async {
+            match self.session {
+                Session::MySql(session) => session.close().await,
+                Session::Sqlite(session) => session.close().await,
+            }
+        };
+        let _ = timeout(Duration::from_secs(2), goodbye).await;
+    }
+
+    /// Runs a statement that has no result rows; answers how many rows it touched.
+    ///
+    /// # Errors
+    /// The [`Fault`]; after [`Fault::Row`] and [`Fault::LockWait`] the transaction goes on.
+    pub async fn execute(&mut self, statement: &Statement) -> std::result::Result<u64, Fault> {
+        self.usable().map_err(Fault::Fatal)?;
+        let limit = self.place.patience.read + self.place.patience.lock;
+        let running = async {
+            match &mut self.session {
+                Session::MySql(session) => session.execute(statement).await,
+                Session::Sqlite(session) => session.execute(statement).await,
+            }
+        };
+        let outcome = timeout(limit, running).await;
+        self.outcome(outcome, limit, "write")
+    }
+
+    /// Runs a statement to whom every refusal is a failure.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn run(&mut self, statement: &Statement) -> Result<u64> {
+        self.execute(statement).await.map_err(|fault| fault.fatal(&self.place))
+    }
+
+    /// All rows of a result.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn fetch(&mut self, statement: &Statement) -> Result<Vec<Row>> {
+        self.try_fetch(statement).await.map_err(|fault| fault.fatal(&self.place))
+    }
+
+    /// All rows of a result, for callers to whom a refusal is not the end (locks).
+    ///
+    /// # Errors
+    /// The [`Fault`].
+    pub async fn try_fetch(&mut self, statement: &Statement) -> std::result::Result<Vec<Row>, Fault> {
+        self.usable().map_err(Fault::Fatal)?;
+        let limit = self.place.patience.read + self.place.patience.lock;
+        let mut rows = Vec::new();
+        let running = async {
+            let mut each = |row| {
+                rows.push(row);
+                std::ops::ControlFlow::Continue(())
+            };
+            match &mut self.session {
+                Session::MySql(session) => session.for_each(statement, &mut each).await,
+                Session::Sqlite(session) => session.for_each(statement, &mut each).await,
+            }
+        };
+        let outcome = timeout(limit, running).await;
+        self.outcome(outcome, limit, "read")?;
+        Ok(rows)
+    }
+
+    /// Sends the rows of a result as they come, converted and in parcels, to a channel that holds few of
+    /// them: memory does not grow with the result. Ends early, without an error, when nobody listens any more.
+    ///
+    /// # Errors
+    /// The failure with its code, or that of `convert`.
+    pub async fn stream<T>(
+        &mut self,
+        statement: &Statement,
+        to: &Sender<Vec<T>>,
+        mut convert: impl FnMut(Row) -> Result<Option<T>>,
+    ) -> Result<()> {
+        self.usable()?;
+        let limit = self.place.patience.read;
+        let place = Arc::clone(&self.place);
+        let mut rows = match &mut self.session {
+            Session::MySql(session) => session.stream(statement),
+            Session::Sqlite(session) => session.stream(statement),
+        };
+        let mut parcel = Vec::with_capacity(PARCEL);
+        let ended = loop {
+            let next = match timeout(limit, rows.next()).await {
+                Ok(next) => next,
+                Err(_) => break Err(silence(&place, limit)),
+            };
+            match next {
+                None => break Ok(()),
+                Some(Err(problem)) => break Err(place.fault(&problem, "read").fatal(&place)),
+                Some(Ok(row)) => match convert(row) {
+                    Ok(Some(item)) => parcel.push(item),
+                    Ok(None) => {}
+                    Err(error) => break Err(error),
+                },
+            }
+            if parcel.len() == PARCEL && to.send(std::mem::replace(&mut parcel, Vec::with_capacity(PARCEL))).await.is_err() {
+                break Err(place.error(error::INTERRUPTED));
+            }
+        };
+        drop(rows);
+        match ended {
+            Ok(()) => {
+                if !parcel.is_empty() {
+                    // Nobody listening any more is the listener's affair.
+                    let _ = to.send(parcel).await;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // The result was not read to its end: the line is of no more use.
+                self.ended = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// # Errors
+    /// The [`Fault`]: on SQLite another program may hold the file.
+    pub async fn begin(&mut self) -> std::result::Result<(), Fault> {
+        let begin = match self.session {
+            Session::MySql(_) => "START TRANSACTION",
+            Session::Sqlite(_) => "BEGIN IMMEDIATE",
+        };
+        self.execute(&Statement::new(begin)).await.map(drop)
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// The [`Fault`]; SQLite's deferred foreign keys speak only here, and the transaction is still open then.
+    pub async fn commit(&mut self) -> std::result::Result<(), Fault> {
+        self.execute(&Statement::new("COMMIT")).await.map(drop)
+    }
+
+    /// Rolls back; a line that is of no more use has done so already.
+    pub async fn rollback(&mut self) {
+        if self.ended.is_none() {
+            // A failure here ends the line, and with it the transaction.
+            let _ = self.execute(&Statement::new("ROLLBACK")).await;
+        }
+    }
+
+    fn usable(&self) -> Result<()> {
+        self.ended.clone().map_or(Ok(()), Err)
+    }
+
+    fn outcome<T>(
+        &mut self,
+        outcome: std::result::Result<std::result::Result<T, sqlx::Error>, tokio::time::error::Elapsed>,
+        limit: Duration,
+        operation: &str,
+    ) -> std::result::Result<T, Fault> {
+        let fault = match outcome {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(problem)) => {
+                let fault = self.place.fault(&problem, operation);
+                if let (Fault::Fatal(error), false) = (&fault, matches!(problem, sqlx::Error::Database(_))) {
+                    self.ended = Some(error.clone());
+                }
+                fault
+            }
+            Err(_) => {
+                let error = silence(&self.place, limit);
+                self.ended = Some(error.clone());
+                Fault::Fatal(error)
+            }
+        };
+        Err(fault)
+    }
+}
+
+fn silence(place: &Place, limit: Duration) -> SyncError {
+    place.error(error::TIMEOUT).with("seconds", limit.as_secs())
+}

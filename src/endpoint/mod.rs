@@ -1,0 +1,129 @@
+//! Floor 2: how to talk to one server.
+//!
+//! An [`Endpoint`] is our handle on one side's server, a [`Connection`] one line to it. Both kinds of
+//! server are asked the same questions, in the same words: what tables are there ([`introspect`]),
+//! which keys and signatures ([`read`]), which rows, and please write these ([`write`]). All SQL text is made in
+//! [`sql`].
+//!
+//! This room does not know what a sync, a base, a run or a conflict is: it never decides, it never
+//! retries, and it writes only what it is handed.
+
+pub mod connection;
+pub mod fault;
+pub mod introspect;
+pub mod mysql;
+pub mod read;
+pub mod sql;
+pub mod sqlite;
+pub mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use connection::Connection;
+pub use fault::{Fault, RowFault};
+pub use sql::{Dialect, Statement, View};
+
+use crate::config::{Address, Settings};
+use crate::error::Result;
+use crate::model::Side;
+
+/// What a connection is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Reading from one consistent snapshot where the server has such a thing.
+    Snapshot,
+    /// Reading what is there now, and writing.
+    Write,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// Of silence on a line.
+    pub read: Duration,
+    /// For rows that others have locked.
+    pub lock: Duration,
+}
+
+/// What every message about one side's server says of it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Which side it is.
+    pub side: Side,
+    /// How it is reached.
+    pub address: Address,
+    /// How long to wait for it.
+    pub patience: Patience,
+}
+
+/// What a server turned out to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nature {
+    /// Which words it understands.
+    pub dialect: Dialect,
+    /// Name and version, for people: `MariaDB 10.11.19`.
+    pub version: String,
+    /// What stays the same while it is the same database, however it is reached.
+    pub identity: String,
+    /// The most bytes that it takes in one statement.
+    pub max_packet: usize,
+}
+
+/// Our handle on one side's server.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    place: Arc<Place>,
+    /// What the server turned out to be.
+    pub nature: Nature,
+}
+
+impl Endpoint {
+    /// Connects once, to see that it can be done and what the server is.
+    ///
+    /// # Errors
+    /// `DB_CONN_001` to `DB_CONN_004`.
+    pub async fn open(side: Side, settings: &Settings) -> Result<Self> {
+        let place = Arc::new(Place {
+            side,
+            address: settings.sides[side].clone(),
+            patience: Patience {
+                connect: settings.connect_timeout,
+                read: settings.read_timeout,
+                lock: settings.lock_wait,
+            },
+        });
+        let mut connection = Connection::open(&place, Purpose::Write).await?;
+        let nature = match &place.address {
+            Address::Server(_) => mysql::flavor::nature(&mut connection).await?,
+            Address::File(path) => sqlite::nature(&mut connection, path).await?,
+        };
+        connection.close().await;
+        Ok(Self { place, nature })
+    }
+
+    /// Which side this is.
+    pub fn side(&self) -> Side {
+        self.place.side
+    }
+
+    /// Where it is, for messages.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// A new line to the server.
+    ///
+    /// # Errors
+    /// `DB_CONN_001` to `DB_CONN_004`.
+    pub async fn connect(&self, purpose: Purpose) -> Result<Connection> {
+        Connection::open(&self.place, purpose).await
+    }
+
+    /// The most bytes of cells that should go into one statement.
+    pub fn statement_bytes(&self) -> usize {
+        self.nature.max_packet / 2
+    }
+}

@@ -1,0 +1,47 @@
+//! MySQL or MariaDB, which version, and what stays the same of it.
+
+use crate::config::Address;
+use crate::endpoint::sql::{SIGNED, TEXT};
+use crate::endpoint::{Connection, Dialect, Nature, Statement};
+use crate::error::Result;
+use crate::model::{Row, Value};
+
+fn text(row: &Row, at: usize) -> String {
+    row.get(at).and_then(Value::as_text).unwrap_or_default().to_owned()
+}
+
+/// Asks a server what it is.
+///
+/// Its identity is MySQL's `server_uuid`, or what MariaDB has instead: host, port, data folder and server
+/// id; in both cases with the database's name.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn nature(connection: &mut Connection) -> Result<Nature> {
+    let question = "SELECT VERSION(),@@version_comment,@@hostname,CAST(@@port AS CHAR),@@datadir,\
+                    CAST(@@server_id AS CHAR),DATABASE(),@@max_allowed_packet,@@lower_case_table_names";
+    let question = Statement::new(question).cells([TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, SIGNED, SIGNED]);
+    let row = connection.fetch(&question).await?.pop().unwrap_or_default();
+    let version = text(&row, 0);
+    let mariadb = version.contains("MariaDB") || text(&row, 1).contains("MariaDB");
+    let dialect = if mariadb { Dialect::MariaDb } else { Dialect::MySql };
+    let server = if mariadb {
+        [2, 3, 4, 5].map(|at| text(&row, at)).join("|")
+    } else {
+        let uuid = Statement::new("SELECT @@server_uuid").cells([TEXT]);
+        connection.fetch(&uuid).await?.first().map(|row| text(row, 0)).unwrap_or_default()
+    };
+    let mut database = text(&row, 6);
+    if row.get(8).and_then(Value::as_int) != Some(0) {
+        database = database.to_lowercase();
+    }
+    let number = version.split(['-', '+']).next().unwrap_or_default();
+    let max_packet = row.get(7).and_then(Value::as_int).and_then(|bytes| usize::try_from(bytes).ok());
+    debug_assert!(matches!(connection.place().address, Address::Server(_)));
+    Ok(Nature {
+        dialect,
+        version: format!("{} {number}", if mariadb { "MariaDB" } else { "MySQL" }),
+        identity: format!("{server}|{database}"),
+        max_packet: max_packet.unwrap_or(1 << 20),
+    })
+}

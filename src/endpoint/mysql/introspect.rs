@@ -1,0 +1,225 @@
+//! The catalogue of a MySQL or MariaDB database.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::endpoint::sql::{SIGNED, TEXT, UNSIGNED};
+use crate::endpoint::{Connection, Dialect, Statement};
+use crate::error::Result;
+use crate::model::{Column, ForeignKey, Kind, OnDelete, Row, Table, Unique, Value};
+
+const TABLES: &str = "SELECT t.TABLE_NAME,IFNULL(t.ENGINE,''),IFNULL(t.TABLE_ROWS,0),\
+    EXISTS(SELECT 1 FROM information_schema.TRIGGERS g WHERE g.EVENT_OBJECT_SCHEMA=t.TABLE_SCHEMA AND g.EVENT_OBJECT_TABLE=t.TABLE_NAME) \
+    FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA=DATABASE() AND t.TABLE_TYPE='BASE TABLE' ORDER BY 1";
+
+const COLUMNS: &str = "SELECT TABLE_NAME,COLUMN_NAME,DATA_TYPE,COLUMN_TYPE,IS_NULLABLE,IFNULL(EXTRA,''),\
+    IF(COLUMN_DEFAULT IS NULL,0,1),IFNULL(CHARACTER_MAXIMUM_LENGTH,0),IFNULL(CHARACTER_OCTET_LENGTH,0),\
+    IFNULL(NUMERIC_PRECISION,0),IFNULL(NUMERIC_SCALE,0),IFNULL(DATETIME_PRECISION,0),IFNULL(COLLATION_NAME,''),\
+    IF(IFNULL(GENERATION_EXPRESSION,'')='',0,1) \
+    FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=DATABASE() ORDER BY TABLE_NAME,ORDINAL_POSITION";
+
+const INDEXES: &str = "SELECT TABLE_NAME,INDEX_NAME,IFNULL(COLUMN_NAME,''),IFNULL(SUB_PART,0) \
+    FROM information_schema.STATISTICS WHERE TABLE_SCHEMA=DATABASE() AND NON_UNIQUE=0 \
+    ORDER BY TABLE_NAME,INDEX_NAME='PRIMARY' DESC,INDEX_NAME,SEQ_IN_INDEX";
+
+const FOREIGN_KEYS: &str = "SELECT k.TABLE_NAME,k.CONSTRAINT_NAME,k.COLUMN_NAME,k.REFERENCED_TABLE_NAME,k.REFERENCED_COLUMN_NAME,r.DELETE_RULE \
+    FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r \
+    ON r.CONSTRAINT_SCHEMA=k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME=k.CONSTRAINT_NAME AND r.TABLE_NAME=k.TABLE_NAME \
+    WHERE k.TABLE_SCHEMA=DATABASE() AND k.REFERENCED_TABLE_SCHEMA=DATABASE() \
+    ORDER BY k.TABLE_NAME,k.CONSTRAINT_NAME,k.ORDINAL_POSITION";
+
+/// MariaDB's JSON is a LONGTEXT with this check.
+const JSON_CHECKS: &str = "SELECT TABLE_NAME,CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS \
+    WHERE CONSTRAINT_SCHEMA=DATABASE() AND CHECK_CLAUSE LIKE 'json_valid(%'";
+
+fn text(row: &Row, at: usize) -> String {
+    row.get(at).and_then(Value::as_text).unwrap_or_default().to_owned()
+}
+
+fn number(row: &Row, at: usize) -> u64 {
+    row.get(at).and_then(Value::as_int).and_then(|number| u64::try_from(number).ok()).unwrap_or(0)
+}
+
+fn small(row: &Row, at: usize) -> u8 {
+    u8::try_from(number(row, at)).unwrap_or(u8::MAX)
+}
+
+/// Every base table of the database, by name.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn tables(connection: &mut Connection, dialect: Dialect) -> Result<HashMap<String, Table>> {
+    let question = Statement::new(TABLES).cells([TEXT, TEXT, UNSIGNED, SIGNED]);
+    let mut tables: HashMap<String, Table> = HashMap::new();
+    for row in connection.fetch(&question).await? {
+        let table = Table {
+            name: text(&row, 0),
+            columns: Vec::new(),
+            uniques: Vec::new(),
+            foreign_keys: Vec::new(),
+            referenced_by: Vec::new(),
+            transactional: text(&row, 1).eq_ignore_ascii_case("innodb"),
+            triggers: number(&row, 3) > 0,
+            estimated_rows: number(&row, 2),
+        };
+        tables.insert(table.name.clone(), table);
+    }
+    let json: HashSet<(String, String)> = if dialect == Dialect::MariaDb {
+        let checks = connection.fetch(&Statement::new(JSON_CHECKS).cells([TEXT, TEXT])).await?;
+        checks.iter().map(|row| (text(row, 0), json_column(&text(row, 1)))).collect()
+    } else {
+        HashSet::new()
+    };
+    let cells = [TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, SIGNED, UNSIGNED, UNSIGNED, UNSIGNED, UNSIGNED, UNSIGNED, TEXT, SIGNED];
+    for row in connection.fetch(&Statement::new(COLUMNS).cells(cells)).await? {
+        let Some(table) = tables.get_mut(&text(&row, 0)) else { continue };
+        let is_json = json.contains(&(table.name.clone(), text(&row, 1)));
+        table.columns.push(column(&row, is_json));
+    }
+    for row in connection.fetch(&Statement::new(INDEXES).cells([TEXT, TEXT, TEXT, UNSIGNED])).await? {
+        let Some(table) = tables.get_mut(&text(&row, 0)) else { continue };
+        index_column(table, &row);
+    }
+    for table in tables.values_mut() {
+        // A part of a column, or an expression, does not identify a row by its cells.
+        table.uniques.retain(|unique| !unique.columns.contains(&usize::MAX));
+    }
+    let foreign_keys = connection.fetch(&Statement::new(FOREIGN_KEYS).cells([TEXT, TEXT, TEXT, TEXT, TEXT, TEXT])).await?;
+    add_foreign_keys(&mut tables, &foreign_keys);
+    Ok(tables)
+}
+
+fn index_column(table: &mut Table, row: &Row) {
+    let (name, column) = (text(row, 1), text(row, 2));
+    let at = table.columns.iter().position(|known| known.name == column);
+    let at = at.filter(|_| number(row, 3) == 0).unwrap_or(usize::MAX);
+    match table.uniques.last_mut() {
+        Some(unique) if unique.name == name => unique.columns.push(at),
+        _ => table.uniques.push(Unique { primary: name == "PRIMARY", name, columns: vec![at] }),
+    }
+}
+
+fn add_foreign_keys(tables: &mut HashMap<String, Table>, rows: &[Row]) {
+    let mut found: Vec<ForeignKey> = Vec::new();
+    for row in rows {
+        let (child, name) = (text(row, 0), text(row, 1));
+        match found.last_mut() {
+            Some(key) if key.child == child && key.name == name => {
+                key.columns.push(text(row, 2));
+                key.parent_columns.push(text(row, 4));
+            }
+            _ => found.push(ForeignKey {
+                name,
+                child,
+                columns: vec![text(row, 2)],
+                parent: text(row, 3),
+                parent_columns: vec![text(row, 4)],
+                on_delete: match text(row, 5).as_str() {
+                    "CASCADE" | "SET NULL" | "SET DEFAULT" => OnDelete::Cascade,
+                    _ => OnDelete::Restrict,
+                },
+            }),
+        }
+    }
+    for key in found {
+        if let Some(child) = tables.get_mut(&key.child) {
+            child.foreign_keys.push(key.clone());
+        }
+        if let Some(parent) = tables.get_mut(&key.parent) {
+            parent.referenced_by.push(key);
+        }
+    }
+}
+
+/// The column of ``json_valid(`attributes`)``.
+fn json_column(clause: &str) -> String {
+    let inside = clause.trim_start_matches("json_valid(").trim_end_matches(')');
+    inside.trim_matches('`').replace("``", "`")
+}
+
+fn column(row: &Row, is_json: bool) -> Column {
+    let declared = text(row, 3);
+    let extra = text(row, 5).to_lowercase();
+    let nullable = text(row, 4) == "YES";
+    let generated = number(row, 13) > 0;
+    let kind = if is_json { Kind::Json { binary: false } } else { kind(row, &declared.to_lowercase()) };
+    Column {
+        name: text(row, 1),
+        kind,
+        has_default: nullable || generated || number(row, 6) > 0 || extra.contains("auto_increment"),
+        declared,
+        nullable,
+        generated,
+        collation: Some(text(row, 12)).filter(|collation| !collation.is_empty()),
+    }
+}
+
+fn kind(row: &Row, declared: &str) -> Kind {
+    let int = |bits| Kind::Int { bits, unsigned: declared.contains("unsigned") || declared.contains("zerofill") };
+    let (chars, bytes) = (number(row, 7), number(row, 8));
+    let fraction = small(row, 11);
+    match text(row, 2).to_lowercase().as_str() {
+        "tinyint" => int(8),
+        "smallint" => int(16),
+        "mediumint" => int(24),
+        "int" => int(32),
+        "bigint" => int(64),
+        "bit" => Kind::Bit(small(row, 9).max(1)),
+        "year" => Kind::Year,
+        "decimal" => Kind::Decimal { precision: small(row, 9), scale: small(row, 10) },
+        "float" => Kind::Float,
+        "double" => Kind::Double,
+        "char" => Kind::Text { chars: Some(chars), bytes: None, fixed: true },
+        "varchar" => Kind::Text { chars: Some(chars), bytes: None, fixed: false },
+        "tinytext" | "text" | "mediumtext" | "longtext" => Kind::Text { chars: None, bytes: Some(bytes), fixed: false },
+        "binary" => Kind::Bytes { max: Some(bytes), fixed: true },
+        "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => Kind::Bytes { max: Some(bytes), fixed: false },
+        "date" => Kind::Date,
+        "datetime" => Kind::DateTime { fraction },
+        "timestamp" => Kind::Timestamp { fraction },
+        "time" => Kind::Time { fraction },
+        "enum" => Kind::Enum(labels(&text(row, 3))),
+        "set" => Kind::Set(labels(&text(row, 3))),
+        "json" => Kind::Json { binary: true },
+        "uuid" => Kind::Uuid,
+        "inet4" | "inet6" => Kind::Inet,
+        _ => Kind::Unknown,
+    }
+}
+
+/// The labels of `enum('a','it''s')`.
+fn labels(declared: &str) -> Vec<String> {
+    let mut labels = Vec::new();
+    let mut rest = declared;
+    while let Some(start) = rest.find('\'') {
+        let mut label = String::new();
+        rest = &rest[start + 1..];
+        while let Some(end) = rest.find('\'') {
+            label.push_str(&rest[..end]);
+            rest = &rest[end + 1..];
+            match rest.strip_prefix('\'') {
+                Some(after) => {
+                    label.push('\'');
+                    rest = after;
+                }
+                None => break,
+            }
+        }
+        labels.push(label);
+    }
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_with_quotes_and_commas() {
+        assert_eq!(labels("enum('a','it''s','b,c','')"), ["a", "it's", "b,c", ""]);
+    }
+
+    #[test]
+    fn the_column_of_a_json_check() {
+        assert_eq!(json_column("json_valid(`at``tributes`)"), "at`tributes");
+    }
+}

@@ -1,0 +1,8 @@
+//! MySQL and MariaDB: the session, the catalogue, the cells.
+//!
+//! Nothing here knows which side it is on, nor makes SQL text for synced tables.
+
+pub mod flavor;
+pub mod introspect;
+pub mod session;
+pub mod values;

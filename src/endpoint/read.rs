@@ -1,0 +1,260 @@
+//! Keys, signatures, digests and rows of one table on one side.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio::sync::mpsc::Sender;
+
+use super::sql::table::Span;
+use super::{Connection, Dialect, Fault, View, sqlite};
+use crate::error::{self, Result, SyncError};
+use crate::model::{Key, KeyForm, Row, Signature, Value};
+
+/// One row by what identifies and signs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed {
+    /// Where it stands.
+    pub ordinal: u64,
+    /// What identifies it.
+    pub key: Key,
+    /// Its 64 bits.
+    pub signature: Signature,
+}
+
+/// One whole row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What identifies it.
+    pub key: Key,
+    /// Its 64 bits.
+    pub signature: Signature,
+    /// Every synced cell.
+    pub row: Row,
+}
+
+/// What a stretch of rows adds up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest {
+    /// How many rows.
+    pub rows: u64,
+    /// The sum of their signatures, modulo 2⁶⁴.
+    pub sum: u64,
+}
+
+impl Digest {
+    /// Adds one row.
+    pub fn add(&mut self, signature: Signature) {
+        self.rows += 1;
+        self.sum = self.sum.wrapping_add(signature);
+    }
+
+    /// Adds a whole stretch.
+    pub fn merge(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
+}
+
+/// Spans that go into one statement.
+const SPANS: usize = 100;
+/// Chunks that are asked for in one statement.
+const CHUNKS: usize = 500;
+/// Rows that are sorted in memory at once where the engine orders them itself.
+const WINDOW: u64 = 100_000;
+
+/// Sends every row within the spans (ascending, disjoint), in the order of ordinals.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn list(connection: &mut Connection, view: &View<'_>, spans: &[Span], to: &Sender<Vec<Signed>>) -> Result<()> {
+    if view.dialect == Dialect::Sqlite && view.pair.form.is_hashed() {
+        return list_by_windows(connection, view, spans, to).await;
+    }
+    for spans in spans.chunks(SPANS) {
+        if view.dialect == Dialect::Sqlite {
+            let statement = view.select_cells(spans);
+            connection.stream(&statement, to, |row| Ok(Some(sign(view, row)))).await?;
+        } else {
+            let statement = view.select_signed(spans);
+            connection.stream(&statement, to, |row| signed(view, row).map(Some)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Where neither the server nor an index orders by ordinal, the table is read once per window of ordinals,
+/// so that what has to be sorted fits in memory.
+async fn list_by_windows(
+    connection: &mut Connection,
+    view: &View<'_>,
+    spans: &[Span],
+    to: &Sender<Vec<Signed>>,
+) -> Result<()> {
+    let windows = (count(connection, view).await? / WINDOW + 1).next_power_of_two();
+    let width = u64::MAX / windows;
+    for window in 0..windows {
+        let low = if window == 0 { 0 } else { window * width + 1 };
+        let high = if window + 1 == windows { u64::MAX } else { (window + 1) * width };
+        let wanted: Vec<&Span> = spans.iter().filter(|span| *span.start() <= high && *span.end() >= low).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let statement = view.select_cells(spans);
+        let mut rows = gather(connection, &statement, |row| {
+            let signed = sign(view, row);
+            let inside = (low..=high).contains(&signed.ordinal)
+                && wanted.iter().any(|span| span.contains(&signed.ordinal));
+            Ok(inside.then_some(signed))
+        })
+        .await?;
+        rows.sort_by_key(|row| row.ordinal);
+        if !rows.is_empty() && to.send(rows).await.is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Everything that `convert` keeps of a result.
+async fn gather<T>(
+    connection: &mut Connection,
+    statement: &super::Statement,
+    convert: impl FnMut(Row) -> Result<Option<T>>,
+) -> Result<Vec<T>> {
+    let (to, mut from) = tokio::sync::mpsc::channel(4);
+    let mut kept = Vec::new();
+    let (streamed, ()) = tokio::join!(
+        async {
+            let to = to;
+            connection.stream(statement, &to, convert).await
+        },
+        async {
+            while let Some(parcel) = from.recv().await {
+                kept.extend(parcel);
+            }
+        }
+    );
+    streamed.map(|()| kept)
+}
+
+/// The digest of each chunk; `lows` are the chunks' lowest ordinals, ascending, the first of them 0.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn digests(connection: &mut Connection, view: &View<'_>, lows: &[u64]) -> Result<Vec<Digest>> {
+    let mut digests = vec![Digest::default(); lows.len()];
+    let chunk_of = |ordinal: u64| lows.partition_point(|low| *low <= ordinal).saturating_sub(1);
+    if view.dialect == Dialect::Sqlite {
+        let statement = view.select_cells(&[0..=u64::MAX]);
+        gather(connection, &statement, |row| {
+            let signed = sign(view, row);
+            digests[chunk_of(signed.ordinal)].add(signed.signature);
+            Ok(None::<()>)
+        })
+        .await?;
+    } else if view.pair.form.is_hashed() {
+        // Every bound is a multiple of a power of two; the widest cells that respect all bounds are asked for.
+        let shift = lows.iter().map(|low| low.trailing_zeros()).min().unwrap_or(0).min(63);
+        for row in connection.fetch(&view.select_hash_digests(shift)).await? {
+            let cell = row.first().and_then(Value::as_int).and_then(|cell| u64::try_from(cell).ok()).unwrap_or(0);
+            digests[chunk_of(cell << shift)].merge(digest(view, connection, &row)?);
+        }
+    } else {
+        for (at, group) in lows.chunks(CHUNKS).enumerate() {
+            let last = lows.get((at + 1) * CHUNKS).map_or(u64::MAX, |next| next - 1);
+            for row in connection.fetch(&view.select_digests(group, last)).await? {
+                let chunk = row.first().and_then(Value::as_int).and_then(|chunk| usize::try_from(chunk).ok()).unwrap_or(0);
+                digests[at * CHUNKS + chunk].merge(digest(view, connection, &row)?);
+            }
+        }
+    }
+    Ok(digests)
+}
+
+fn digest(view: &View<'_>, connection: &Connection, row: &Row) -> Result<Digest> {
+    let rows = row.get(1).and_then(Value::as_int).and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0);
+    let sum = row.get(2).and_then(Value::as_int).ok_or_else(|| unsigned(view, connection))?;
+    let sum = u64::try_from(sum & i128::from(u64::MAX)).unwrap_or(0);
+    Ok(Digest { rows, sum })
+}
+
+/// How many rows the table has.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn count(connection: &mut Connection, view: &View<'_>) -> Result<u64> {
+    let rows = connection.fetch(&view.select_count()).await?;
+    let count = rows.first().and_then(|row| row.first()).and_then(Value::as_int);
+    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+}
+
+/// Whole rows by key; keys without a row are absent from the answer. Only rows whose key is bytewise the
+/// one asked for count: a collation may find others. With `lock`, others cannot change them until the
+/// transaction ends.
+///
+/// # Errors
+/// The [`Fault`].
+pub async fn rows(
+    connection: &mut Connection,
+    view: &View<'_>,
+    keys: &[Key],
+    lock: bool,
+) -> std::result::Result<HashMap<Key, Found>, Fault> {
+    let mut found = HashMap::with_capacity(keys.len());
+    let per_statement = (view.dialect.max_arguments() / view.pair.key.len().max(1)).min(1000);
+    for keys in keys.chunks(per_statement) {
+        let wanted: HashSet<&Key> = keys.iter().collect();
+        for row in connection.try_fetch(&view.select_rows(keys, lock)).await? {
+            let row = whole(view, connection, row).map_err(Fault::Fatal)?;
+            if wanted.contains(&row.key) {
+                found.insert(row.key.clone(), row);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn whole(view: &View<'_>, connection: &Connection, mut row: Row) -> Result<Found> {
+    let parts = view.pair.key.len();
+    if view.dialect == Dialect::Sqlite {
+        let cells = row.split_off(parts);
+        return Ok(Found { key: shared_key(view, row), signature: sqlite::sign::signature(&cells), row: cells });
+    }
+    let cells = row.split_off(parts + 1);
+    let signature = row.pop().as_ref().and_then(Value::as_int).and_then(|bits| u64::try_from(bits).ok());
+    let signature = signature.ok_or_else(|| unsigned(view, connection))?;
+    Ok(Found { key: shared_key(view, row), signature, row: cells })
+}
+
+/// A row that the server gave no signature: it does not fit into what the server takes at once.
+fn unsigned(view: &View<'_>, connection: &Connection) -> SyncError {
+    connection.place().error(error::PACKET_TOO_LARGE).with("table", &view.pair.name)
+}
+
+fn shared_key(view: &View<'_>, cells: Vec<Value>) -> Key {
+    Key(view.pair.parts.iter().zip(cells).map(|(part, value)| part.shared(value)).collect())
+}
+
+/// A row that the engine signs: every synced cell.
+fn sign(view: &View<'_>, row: Row) -> Signed {
+    let signature = sqlite::sign::signature(&row);
+    let key = shared_key(view, view.pair.key.iter().map(|at| row[*at].clone()).collect());
+    Signed { ordinal: view.pair.form.ordinal(&key), key, signature }
+}
+
+/// A row that the server signed: the key's cells, the signature, and for hashed keys the ordinal.
+fn signed(view: &View<'_>, mut row: Row) -> Result<Signed> {
+    let mut rest = row.split_off(view.pair.key.len()).into_iter();
+    let key = shared_key(view, row);
+    let ordinal = view.pair.form.ordinal(&key);
+    let number = |value: Option<Value>| value.as_ref().and_then(Value::as_int).and_then(|bits| u64::try_from(bits).ok());
+    let problem = || SyncError::new(error::PACKET_TOO_LARGE).with("table", &view.pair.name).with("side", view.side);
+    let signature = number(rest.next()).ok_or_else(problem)?;
+    if let KeyForm::Hashed(_) = view.pair.form {
+        // Both servers and the engine must place a key alike, or rows would miss their other half.
+        if number(rest.next()) != Some(ordinal) {
+            let columns = view.pair.key_names().collect::<Vec<_>>().join(", ");
+            return Err(SyncError::new(error::NO_KEY).with("table", &view.pair.name).with("side", view.side).with("columns", columns));
+        }
+    }
+    Ok(Signed { ordinal, key, signature })
+}

@@ -1,0 +1,108 @@
+//! Expressions by which MySQL and MariaDB show, sign and place a row.
+//!
+//! SQLite has none of these: it is in-process, so the engine reads its rows and signs them itself.
+
+use super::{Dialect, View};
+use crate::model::key::KeyPart;
+use crate::model::{Column, KeyForm, Kind};
+
+/// Bytes up to which long text and blobs enter a signature as they are; beyond, hashed one by one, so
+/// that `max_allowed_packet` can never turn a row's signature into NULL.
+const LONG: u64 = 1024;
+
+/// A column as it is selected so that its value arrives exactly.
+///
+/// Temporal types travel as text: the binary protocol turns zero dates into NULL and refuses long
+/// TIMEs. ENUM, SET, UUID and INET travel by their text.
+pub fn shown(dialect: Dialect, column: &Column) -> String {
+    let name = dialect.quote(&column.name);
+    if dialect == Dialect::Sqlite {
+        return name;
+    }
+    match column.kind {
+        Kind::Date | Kind::DateTime { .. } | Kind::Timestamp { .. } | Kind::Time { .. } => {
+            format!("CAST({name} AS CHAR)")
+        }
+        Kind::Enum(_) | Kind::Set(_) | Kind::Uuid | Kind::Inet => {
+            format!("CONVERT(CAST({name} AS CHAR) USING utf8mb4)")
+        }
+        _ => name,
+    }
+}
+
+/// A column's every bit as bytes, for a signature; NULL where the cell is NULL.
+fn every_bit(dialect: Dialect, column: &Column) -> String {
+    let name = dialect.quote(&column.name);
+    match &column.kind {
+        Kind::Float => format!("({name}+0e0)"),
+        Kind::Bit(_) => format!("({name}+0)"),
+        Kind::Text { .. } => format!("CAST({name} AS BINARY)"),
+        Kind::Json { .. } if dialect == Dialect::MySql => format!("CAST(CAST({name} AS CHAR) AS BINARY)"),
+        Kind::Json { .. } => format!("CAST({name} AS BINARY)"),
+        Kind::Enum(_) | Kind::Set(_) | Kind::Uuid | Kind::Inet => format!("CAST(CAST({name} AS CHAR) AS BINARY)"),
+        _ => name,
+    }
+}
+
+fn is_long(kind: &Kind) -> bool {
+    match kind {
+        Kind::Text { chars, .. } => chars.is_none_or(|chars| chars * 4 > LONG),
+        Kind::Bytes { max, .. } => max.is_none_or(|max| max > LONG),
+        Kind::Json { .. } => true,
+        _ => false,
+    }
+}
+
+/// The signature of a row: 64 bits of SHA-256 over every synced cell, each with its length before it,
+/// NULL as a bare `N`. So NULL, the empty string and the text 'N' differ, and no two cells run together.
+pub fn signature(view: &View<'_>) -> String {
+    let cells = view.columns().map(|column| {
+        let bits = every_bit(view.dialect, column);
+        if is_long(&column.kind) {
+            let short = format!("IF(LENGTH({bits})<={LONG},{bits},SHA2({bits},256))");
+            format!("IFNULL(CONCAT(LENGTH({bits}),':',{short}),'N')")
+        } else {
+            format!("IFNULL(CONCAT(LENGTH({bits}),':',{bits}),'N')")
+        }
+    });
+    let cells: Vec<String> = cells.collect();
+    first_64_bits(&format!("CONCAT({})", cells.join(",")))
+}
+
+/// The first 64 bits of SHA-256, as an unsigned integer.
+fn first_64_bits(bytes: &str) -> String {
+    format!("CAST(CONV(LEFT(SHA2({bytes},256),16),16,10) AS UNSIGNED)")
+}
+
+/// Where a row stands among all rows: the key itself for integers, else a hash of the key's bytes as
+/// `model::key` writes them.
+pub fn ordinal(view: &View<'_>) -> String {
+    let names = view.quoted_key();
+    match &view.pair.form {
+        KeyForm::Hashed(parts) => {
+            let kinds = view.key_columns().map(|column| &column.kind);
+            let parts = parts.iter().zip(names.iter().zip(kinds)).map(|(part, (name, kind))| {
+                let bytes = key_bytes(*part, name, kind);
+                format!("LENGTH({bytes}),':',{bytes}")
+            });
+            first_64_bits(&format!("CONCAT({})", parts.collect::<Vec<_>>().join(",")))
+        }
+        _ => names.concat(),
+    }
+}
+
+/// One part of a key in the bytes that `model::key::KeyPart::bytes` gives for it.
+fn key_bytes(part: KeyPart, name: &str, kind: &Kind) -> String {
+    let text = match (part, kind) {
+        (KeyPart::Bytes, _) => return name.to_owned(),
+        (KeyPart::Uuid, Kind::Bytes { .. }) => format!("LOWER(HEX({name}))"),
+        (KeyPart::Uuid, _) => format!("LOWER(REPLACE(CAST({name} AS CHAR),'-',''))"),
+        (KeyPart::Int, _) => format!("({name}+0)"),
+        (KeyPart::Decimal, _) => format!("CAST({name} AS DECIMAL(65,30))"),
+        (KeyPart::Date, _) => format!("CAST({name} AS CHAR)"),
+        (KeyPart::DateTime, _) => format!("CAST(CAST({name} AS DATETIME(6)) AS CHAR)"),
+        (KeyPart::Time, _) => format!("CAST(CAST({name} AS TIME(6)) AS CHAR)"),
+        (KeyPart::Text, _) => format!("CAST({name} AS CHAR)"),
+    };
+    format!("CAST(CONVERT({text} USING utf8mb4) AS BINARY)")
+}

@@ -1,0 +1,132 @@
+//! The only room that makes SQL text: quoting, placeholders, expressions, whole statements.
+//!
+//! Names come from the servers' own catalogues and are always quoted; values never become text, they
+//! travel as arguments (chunk bounds, which are integers that we computed, are the one exception).
+
+pub mod expression;
+pub mod own;
+pub mod table;
+
+use crate::model::{Column, Kind, Side, Value};
+use crate::plan::schema_match::TablePair;
+
+/// Which words a server understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// MySQL 8.0 and later.
+    MySql,
+    /// MariaDB 10.6 and later.
+    MariaDb,
+    /// SQLite 3.35 and later.
+    Sqlite,
+}
+
+impl Dialect {
+    /// An identifier that can be nothing but an identifier.
+    pub fn quote(self, name: &str) -> String {
+        match self {
+            Self::Sqlite => format!("\"{}\"", name.replace('"', "\"\"")),
+            _ => format!("`{}`", name.replace('`', "``")),
+        }
+    }
+
+    /// The most arguments of one statement.
+    pub fn max_arguments(self) -> usize {
+        match self {
+            Self::Sqlite => 32_000,
+            _ => 65_000,
+        }
+    }
+}
+
+/// SQL text with its arguments, and what the cells of its result are.
+#[derive(Clone, Debug, Default)]
+pub struct Statement {
+    /// The text, with `?` for each argument.
+    pub sql: String,
+    /// The arguments in order.
+    pub args: Vec<Value>,
+    /// The kind of each cell of a result row.
+    pub cells: Vec<Kind>,
+    /// Whether the same text will come again soon, so that the server should keep it prepared.
+    pub again: bool,
+}
+
+impl Statement {
+    /// A statement without arguments or result.
+    pub fn new(sql: impl Into<String>) -> Self {
+        Self { sql: sql.into(), ..Self::default() }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = Value>) -> Self {
+        self.args.extend(args);
+        self
+    }
+
+    /// Says what the cells of the result are.
+    #[must_use]
+    pub fn cells(mut self, cells: impl IntoIterator<Item = Kind>) -> Self {
+        self.cells.extend(cells);
+        self
+    }
+
+    /// Says that the same text will come again.
+    #[must_use]
+    pub fn again(mut self) -> Self {
+        self.again = true;
+        self
+    }
+}
+
+/// One table of a pair as one side has it.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Both sides' definitions.
+    pub pair: &'a TablePair,
+    /// The side that is asked.
+    pub side: Side,
+    /// The words it understands.
+    pub dialect: Dialect,
+}
+
+impl<'a> View<'a> {
+    /// The table's name as this side spells it.
+    pub fn table(&self) -> &'a str {
+        &self.pair.tables[self.side].name
+    }
+
+    /// The synced columns as this side has them.
+    pub fn columns(&self) -> impl Iterator<Item = &'a Column> + use<'a> {
+        self.pair.side_columns(self.side)
+    }
+
+    /// The key's columns as this side has them.
+    pub fn key_columns(&self) -> impl Iterator<Item = &'a Column> + use<'a> {
+        let (pair, side) = (self.pair, self.side);
+        pair.key.iter().map(move |at| &pair.columns[*at].sides[side])
+    }
+
+    fn quoted(&self) -> String {
+        self.dialect.quote(self.table())
+    }
+
+    fn quoted_key(&self) -> Vec<String> {
+        self.key_columns().map(|column| self.dialect.quote(&column.name)).collect()
+    }
+}
+
+/// `n` placeholders in parentheses.
+fn places(n: usize) -> String {
+    format!("({})", vec!["?"; n].join(","))
+}
+
+/// A whole number without a sign.
+pub(crate) const UNSIGNED: Kind = Kind::Int { bits: 64, unsigned: true };
+/// A whole number with a sign.
+pub(crate) const SIGNED: Kind = Kind::Int { bits: 64, unsigned: false };
+/// Any text.
+pub(crate) const TEXT: Kind = Kind::Text { chars: None, bytes: None, fixed: false };
+/// Any bytes.
+pub(crate) const BYTES: Kind = Kind::Bytes { max: None, fixed: false };

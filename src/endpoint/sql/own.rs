@@ -1,0 +1,87 @@
+//! Statements on our own tables (`db_sync_…`), from names of the one definition in `journal::schema`.
+
+use super::{Dialect, Statement, places};
+use crate::model::{Kind, Value};
+
+/// A condition `column = value`.
+pub type Equal<'a> = (&'a str, Value);
+
+fn names(dialect: Dialect, columns: &[&str]) -> String {
+    columns.iter().map(|column| dialect.quote(column)).collect::<Vec<_>>().join(",")
+}
+
+fn condition(dialect: Dialect, equal: &[Equal<'_>]) -> String {
+    if equal.is_empty() {
+        return String::new();
+    }
+    let conditions: Vec<String> = equal.iter().map(|(column, _)| format!("{}=?", dialect.quote(column))).collect();
+    format!(" WHERE {}", conditions.join(" AND "))
+}
+
+fn values(equal: &[Equal<'_>]) -> impl Iterator<Item = Value> {
+    equal.iter().map(|(_, value)| value.clone())
+}
+
+/// Rows whose columns equal these values, oldest first by `order`.
+pub fn select(dialect: Dialect, table: &str, columns: &[(&str, Kind)], equal: &[Equal<'_>], order: &str) -> Statement {
+    let listed: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let (listed, table) = (names(dialect, &listed), dialect.quote(table));
+    let (condition, order) = (condition(dialect, equal), dialect.quote(order));
+    Statement::new(format!("SELECT {listed} FROM {table}{condition} ORDER BY {order}"))
+        .args(values(equal))
+        .cells(columns.iter().map(|(_, kind)| kind.clone()))
+}
+
+/// Rows of which `column` equals any of these values and the others their one value.
+pub fn select_any(
+    dialect: Dialect,
+    table: &str,
+    columns: &[(&str, Kind)],
+    equal: &[Equal<'_>],
+    any: (&str, &[Value]),
+) -> Statement {
+    let listed: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let (listed, quoted) = (names(dialect, &listed), dialect.quote(table));
+    let condition = condition(dialect, equal);
+    let (column, list) = (dialect.quote(any.0), places(any.1.len()));
+    Statement::new(format!("SELECT {listed} FROM {quoted}{condition} AND {column} IN {list} ORDER BY {column}"))
+        .args(values(equal))
+        .args(any.1.iter().cloned())
+        .cells(columns.iter().map(|(_, kind)| kind.clone()))
+}
+
+/// New rows.
+pub fn insert(dialect: Dialect, table: &str, columns: &[&str], rows: Vec<Vec<Value>>) -> Statement {
+    let list = vec![places(columns.len()); rows.len()].join(",");
+    let (table, listed) = (dialect.quote(table), names(dialect, columns));
+    Statement::new(format!("INSERT INTO {table} ({listed}) VALUES {list}")).args(rows.into_iter().flatten())
+}
+
+/// New values in the rows whose columns equal these values.
+pub fn update(dialect: Dialect, table: &str, set: &[Equal<'_>], equal: &[Equal<'_>]) -> Statement {
+    let assignments: Vec<String> = set.iter().map(|(column, _)| format!("{}=?", dialect.quote(column))).collect();
+    let condition = condition(dialect, equal);
+    Statement::new(format!("UPDATE {} SET {}{condition}", dialect.quote(table), assignments.join(",")))
+        .args(values(set))
+        .args(values(equal))
+}
+
+/// Rows go whose columns equal these values.
+pub fn delete(dialect: Dialect, table: &str, equal: &[Equal<'_>]) -> Statement {
+    Statement::new(format!("DELETE FROM {}{}", dialect.quote(table), condition(dialect, equal))).args(values(equal))
+}
+
+/// Rows go of which `column` equals any of these values.
+pub fn delete_any(dialect: Dialect, table: &str, equal: &[Equal<'_>], any: (&str, &[Value])) -> Statement {
+    let condition = condition(dialect, equal);
+    let (column, list) = (dialect.quote(any.0), places(any.1.len()));
+    Statement::new(format!("DELETE FROM {}{condition} AND {column} IN {list}", dialect.quote(table)))
+        .args(values(equal))
+        .args(any.1.iter().cloned())
+}
+
+/// Rows go of which `column` is below `bound`.
+pub fn delete_below(dialect: Dialect, table: &str, column: &str, bound: Value) -> Statement {
+    let (table, column) = (dialect.quote(table), dialect.quote(column));
+    Statement::new(format!("DELETE FROM {table} WHERE {column}<?")).args([bound])
+}

@@ -1,0 +1,192 @@
+//! Statements on the tables that are synced.
+
+use std::ops::RangeInclusive;
+
+use super::expression::{ordinal, shown, signature};
+use super::{Dialect, SIGNED, Statement, UNSIGNED, View, places};
+use crate::model::{ForeignKey, Key, KeyForm, Kind, Row, Value};
+
+/// A stretch of ordinals, both ends included.
+pub type Span = RangeInclusive<u64>;
+
+/// Chunk bounds beyond this are not exact in `INTERVAL()`, which compares doubles.
+const EXACT: i128 = 1 << 53;
+
+impl View<'_> {
+    /// Whole rows by key: the key's cells, the signature (not on SQLite), every synced cell.
+    pub fn select_rows(&self, keys: &[Key], lock: bool) -> Statement {
+        let mut columns = self.shown_key();
+        let mut cells: Vec<Kind> = self.key_columns().map(|column| column.kind.clone()).collect();
+        if self.dialect != Dialect::Sqlite {
+            columns.push(signature(self));
+            cells.push(UNSIGNED);
+        }
+        columns.extend(self.columns().map(|column| shown(self.dialect, column)));
+        cells.extend(self.columns().map(|column| column.kind.clone()));
+        let lock = if lock && self.dialect != Dialect::Sqlite { " FOR UPDATE" } else { "" };
+        let (columns, table, matching) = (columns.join(","), self.quoted(), self.matching(keys.len()));
+        Statement::new(format!("SELECT {columns} FROM {table} WHERE {matching}{lock}"))
+            .args(keys.iter().flat_map(|key| key.0.clone()))
+            .cells(cells)
+    }
+
+    /// Ordinal, key and signature of every row within the spans, in the order of ordinals.
+    /// Only for servers that sign by themselves.
+    pub fn select_signed(&self, spans: &[Span]) -> Statement {
+        let (ordinal, signature) = (ordinal(self), signature(self));
+        let key = self.shown_key().join(",");
+        let hashed = self.pair.form.is_hashed();
+        let placed = if hashed { format!(",{ordinal} AS db_sync_ordinal") } else { String::new() };
+        let order = if hashed { "db_sync_ordinal".to_owned() } else { ordinal.clone() };
+        let within = self.within(&ordinal, spans);
+        let table = self.quoted();
+        let mut cells: Vec<Kind> = self.key_columns().map(|column| column.kind.clone()).collect();
+        cells.push(UNSIGNED);
+        if hashed {
+            cells.push(UNSIGNED);
+        }
+        Statement::new(format!("SELECT {key},{signature}{placed} FROM {table}{within} ORDER BY {order}")).cells(cells)
+    }
+
+    /// Every synced cell of every row within the spans; in the order of ordinals where those are the key.
+    /// For servers whose rows the engine signs.
+    pub fn select_cells(&self, spans: &[Span]) -> Statement {
+        let columns: Vec<String> = self.columns().map(|column| shown(self.dialect, column)).collect();
+        let table = self.quoted();
+        let (within, order) = if self.pair.form.is_hashed() {
+            (String::new(), String::new())
+        } else {
+            let key = self.quoted_key().concat();
+            (self.within(&key, spans), format!(" ORDER BY {key}"))
+        };
+        Statement::new(format!("SELECT {} FROM {table}{within}{order}", columns.join(",")))
+            .cells(self.columns().map(|column| column.kind.clone()))
+    }
+
+    /// Count and sum of signatures per chunk. `lows` are the chunks' lowest ordinals, ascending, of which the
+    /// first row's number is `first`; the last chunk ends at `last`. Chunks without rows are absent.
+    pub fn select_digests(&self, lows: &[u64], last: u64) -> Statement {
+        let cells = [SIGNED, SIGNED, Kind::Decimal { precision: 65, scale: 0 }];
+        let (signature, table) = (signature(self), self.quoted());
+        let place = ordinal(self);
+        let first = lows.first().copied().unwrap_or(0);
+        let within = self.within(&place, &[first..=last]);
+        let bounds: Vec<i128> = lows.iter().skip(1).map(|low| self.pair.form.integer(*low).unwrap_or(i128::from(*low))).collect();
+        let exact = bounds.iter().all(|bound| bound.abs() <= EXACT);
+        let sql = if bounds.is_empty() {
+            format!("SELECT 0,COUNT(*),SUM({signature}) FROM {table}{within} HAVING COUNT(*)>0")
+        } else if exact && !self.pair.form.is_hashed() {
+            let bounds: Vec<String> = bounds.iter().map(ToString::to_string).collect();
+            let chunk = format!("INTERVAL({place},{})", bounds.join(","));
+            format!("SELECT {chunk} AS db_sync_chunk,COUNT(*),SUM({signature}) FROM {table}{within} GROUP BY db_sync_chunk")
+        } else {
+            let ends = lows.iter().skip(1).map(|low| low - 1).chain([last]);
+            let chunks = lows.iter().zip(ends).enumerate().map(|(at, (low, high))| {
+                let within = self.within(&place, &[*low..=high]);
+                format!("SELECT {at},COUNT(*),SUM({signature}) FROM {table}{within} HAVING COUNT(*)>0")
+            });
+            chunks.collect::<Vec<_>>().join(" UNION ALL ")
+        };
+        Statement::new(sql).cells(cells)
+    }
+
+    /// Count and sum of signatures per `2^shift` ordinals, for hashed keys: the cell's number, then both.
+    pub fn select_hash_digests(&self, shift: u32) -> Statement {
+        let (signature, table, place) = (signature(self), self.quoted(), ordinal(self));
+        let cell = format!("({place})>>{shift}");
+        Statement::new(format!(
+            "SELECT CAST({cell} AS UNSIGNED) AS db_sync_chunk,COUNT(*),SUM({signature}) FROM {table} GROUP BY db_sync_chunk"
+        ))
+        .cells([UNSIGNED, SIGNED, Kind::Decimal { precision: 65, scale: 0 }])
+    }
+
+    /// How many rows there are.
+    pub fn select_count(&self) -> Statement {
+        Statement::new(format!("SELECT COUNT(*) FROM {}", self.quoted())).cells([SIGNED])
+    }
+
+    /// New rows, all cells given.
+    pub fn insert(&self, rows: &[Row]) -> Statement {
+        let columns: Vec<String> = self.columns().map(|column| self.dialect.quote(&column.name)).collect();
+        let values = vec![places(columns.len()); rows.len()].join(",");
+        Statement::new(format!("INSERT INTO {} ({}) VALUES {values}", self.quoted(), columns.join(",")))
+            .args(rows.iter().flatten().cloned())
+    }
+
+    /// One row takes new cells. Every synced column is named, so that `ON UPDATE CURRENT_TIMESTAMP` does not fire.
+    pub fn update(&self, key: &Key, row: &Row) -> Statement {
+        let set: Vec<String> =
+            self.columns().map(|column| format!("{}=?", self.dialect.quote(&column.name))).collect();
+        Statement::new(format!("UPDATE {} SET {} WHERE {}", self.quoted(), set.join(","), self.matching(1)))
+            .args(row.iter().cloned())
+            .args(key.0.iter().cloned())
+            .again()
+    }
+
+    /// Some columns (by position) of one row take new cells.
+    pub fn update_columns(&self, key: &Key, cells: &[(usize, Value)]) -> Statement {
+        let name = |at: usize| self.dialect.quote(&self.pair.columns[at].sides[self.side].name);
+        let set: Vec<String> = cells.iter().map(|(at, _)| format!("{}=?", name(*at))).collect();
+        Statement::new(format!("UPDATE {} SET {} WHERE {}", self.quoted(), set.join(","), self.matching(1)))
+            .args(cells.iter().map(|(_, value)| value.clone()))
+            .args(key.0.iter().cloned())
+    }
+
+    /// Rows go.
+    pub fn delete(&self, keys: &[Key]) -> Statement {
+        Statement::new(format!("DELETE FROM {} WHERE {}", self.quoted(), self.matching(keys.len())))
+            .args(keys.iter().flat_map(|key| key.0.clone()))
+    }
+
+    /// The parents' keys, among these values of the columns that a foreign key refers to, to which
+    /// children still refer.
+    pub fn select_referred(&self, foreign_key: &ForeignKey, values: &[Vec<Value>], kinds: &[Kind]) -> Statement {
+        let columns: Vec<String> = foreign_key.columns.iter().map(|name| self.dialect.quote(name)).collect();
+        let child = self.dialect.quote(&foreign_key.child);
+        let matching = matching(self.dialect, &columns, values.len());
+        let columns = columns.join(",");
+        Statement::new(format!("SELECT DISTINCT {columns} FROM {child} WHERE {matching}"))
+            .args(values.iter().flatten().cloned())
+            .cells(kinds.iter().cloned())
+    }
+
+    fn shown_key(&self) -> Vec<String> {
+        self.key_columns().map(|column| shown(self.dialect, column)).collect()
+    }
+
+    fn matching(&self, keys: usize) -> String {
+        matching(self.dialect, &self.quoted_key(), keys)
+    }
+
+    /// `WHERE` the ordinal lies in one of the spans; nothing where that is all of them.
+    fn within(&self, place: &str, spans: &[Span]) -> String {
+        if spans.iter().any(|span| *span.start() == 0 && *span.end() == u64::MAX) {
+            return String::new();
+        }
+        let literal = |ordinal: u64| match self.pair.form {
+            KeyForm::Hashed(_) => ordinal.to_string(),
+            ref form => form.integer(ordinal).unwrap_or_default().to_string(),
+        };
+        let ranges = spans.iter().map(|span| match (*span.start(), *span.end()) {
+            (0, high) => format!("{place}<={}", literal(high)),
+            (low, u64::MAX) => format!("{place}>={}", literal(low)),
+            (low, high) => format!("{place} BETWEEN {} AND {}", literal(low), literal(high)),
+        });
+        let ranges: Vec<String> = ranges.collect();
+        if ranges.is_empty() { " WHERE 1=0".to_owned() } else { format!(" WHERE {}", ranges.join(" OR ")) }
+    }
+}
+
+/// `columns` equal one of `n` tuples of arguments.
+fn matching(dialect: Dialect, columns: &[String], n: usize) -> String {
+    match columns {
+        [column] if n == 1 => format!("{column}=?"),
+        [column] => format!("{column} IN {}", places(n)),
+        _ if n == 1 => columns.iter().map(|column| format!("{column}=?")).collect::<Vec<_>>().join(" AND "),
+        _ => {
+            let tuples = vec![places(columns.len()); n].join(",");
+            let values = if dialect == Dialect::Sqlite { "VALUES " } else { "" };
+            format!("({}) IN ({values}{tuples})", columns.join(","))
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The catalogue of a SQLite file.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::endpoint::sql::{SIGNED, TEXT};
+use crate::endpoint::{Connection, Statement};
+use crate::error::Result;
+use crate::model::{Column, ForeignKey, Kind, OnDelete, Row, Table, Unique, Value};
+
+const TABLES: &str = "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
+const TRIGGERS: &str = "SELECT DISTINCT tbl_name FROM sqlite_master WHERE type='trigger'";
+const COLUMNS: &str = "SELECT name,type,\"notnull\",dflt_value IS NOT NULL,pk,hidden FROM pragma_table_xinfo(?) ORDER BY cid";
+const INDEXES: &str = "SELECT l.name,i.name FROM pragma_index_list(?) l JOIN pragma_index_info(l.name) i \
+    WHERE l.\"unique\"=1 AND l.partial=0 AND l.origin<>'pk' ORDER BY l.name,i.seqno";
+const FOREIGN_KEYS: &str = "SELECT id,\"table\",\"from\",\"to\",on_delete FROM pragma_foreign_key_list(?) ORDER BY id,seq";
+
+fn text(row: &Row, at: usize) -> String {
+    row.get(at).and_then(Value::as_text).unwrap_or_default().to_owned()
+}
+
+fn number(row: &Row, at: usize) -> i128 {
+    row.get(at).and_then(Value::as_int).unwrap_or(0)
+}
+
+/// Every table of the file, by name.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn tables(connection: &mut Connection) -> Result<HashMap<String, Table>> {
+    let triggers = connection.fetch(&Statement::new(TRIGGERS).cells([TEXT])).await?;
+    let triggers: HashSet<String> = triggers.iter().map(|row| text(row, 0)).collect();
+    let names = connection.fetch(&Statement::new(TABLES).cells([TEXT])).await?;
+    let mut tables = HashMap::new();
+    for name in names.iter().map(|row| text(row, 0)) {
+        let mut table = table(connection, &name).await?;
+        table.triggers = triggers.contains(&name);
+        tables.insert(name, table);
+    }
+    let keys: Vec<ForeignKey> = tables.values().flat_map(|table: &Table| table.foreign_keys.clone()).collect();
+    for mut key in keys {
+        let Some(parent) = tables.get_mut(&key.parent) else { continue };
+        if key.parent_columns.iter().any(String::is_empty) {
+            // Without a column named, a foreign key refers to the primary key.
+            let primary = parent.uniques.iter().find(|unique| unique.primary);
+            let columns = primary.map(|unique| unique.columns.clone()).unwrap_or_default();
+            key.parent_columns = columns.iter().map(|at| parent.columns[*at].name.clone()).collect();
+        }
+        parent.referenced_by.push(key);
+    }
+    Ok(tables)
+}
+
+async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
+    let ask = |sql: &str, cells: Vec<Kind>| Statement::new(sql).args([Value::text(name)]).cells(cells);
+    let mut table = Table {
+        name: name.to_owned(),
+        columns: Vec::new(),
+        uniques: Vec::new(),
+        foreign_keys: Vec::new(),
+        referenced_by: Vec::new(),
+        transactional: true,
+        triggers: false,
+        estimated_rows: 0,
+    };
+    let mut primary: Vec<(i128, usize)> = Vec::new();
+    for row in connection.fetch(&ask(COLUMNS, vec![TEXT, TEXT, SIGNED, SIGNED, SIGNED, SIGNED])).await? {
+        // 1 is a hidden column of a virtual table, 2 and 3 are computed ones.
+        if number(&row, 5) == 1 {
+            continue;
+        }
+        if number(&row, 4) > 0 {
+            primary.push((number(&row, 4), table.columns.len()));
+        }
+        table.columns.push(column(&row));
+    }
+    primary.sort_unstable();
+    if !primary.is_empty() {
+        let columns = primary.into_iter().map(|(_, at)| at).collect();
+        table.uniques.push(Unique { name: "PRIMARY".to_owned(), columns, primary: true });
+    }
+    for row in connection.fetch(&ask(INDEXES, vec![TEXT, TEXT])).await? {
+        let Some(at) = table.columns.iter().position(|column| column.name == text(&row, 1)) else { continue };
+        match table.uniques.last_mut() {
+            Some(unique) if unique.name == text(&row, 0) => unique.columns.push(at),
+            _ => table.uniques.push(Unique { name: text(&row, 0), columns: vec![at], primary: false }),
+        }
+    }
+    let mut last = None;
+    for row in connection.fetch(&ask(FOREIGN_KEYS, vec![SIGNED, TEXT, TEXT, TEXT, TEXT])).await? {
+        if last == Some(number(&row, 0)) {
+            if let Some(key) = table.foreign_keys.last_mut() {
+                key.columns.push(text(&row, 2));
+                key.parent_columns.push(text(&row, 3));
+            }
+            continue;
+        }
+        last = Some(number(&row, 0));
+        table.foreign_keys.push(ForeignKey {
+            name: format!("{name}_fk_{}", number(&row, 0)),
+            child: name.to_owned(),
+            columns: vec![text(&row, 2)],
+            parent: text(&row, 1),
+            parent_columns: vec![text(&row, 3)],
+            on_delete: match text(&row, 4).as_str() {
+                "CASCADE" | "SET NULL" | "SET DEFAULT" => OnDelete::Cascade,
+                _ => OnDelete::Restrict,
+            },
+        });
+    }
+    Ok(table)
+}
+
+fn column(row: &Row) -> Column {
+    let declared = text(row, 1);
+    let generated = number(row, 5) > 1;
+    let nullable = number(row, 2) == 0 && number(row, 4) == 0;
+    let kind = kind(&declared.to_lowercase());
+    let rowid = number(row, 4) > 0 && declared.eq_ignore_ascii_case("integer");
+    Column {
+        name: text(row, 0),
+        kind,
+        has_default: nullable || generated || rowid || number(row, 3) > 0,
+        declared,
+        nullable,
+        generated,
+        collation: None,
+    }
+}
+
+/// What a declared type means: dates and JSON by their names, the rest by SQLite's rules of affinity
+/// (<https://www.sqlite.org/datatype3.html>). Lengths bind nobody in SQLite.
+fn kind(declared: &str) -> Kind {
+    let base = declared.split('(').next().unwrap_or_default().trim();
+    let has = |word: &str| base.contains(word);
+    match base {
+        "date" => Kind::Date,
+        "datetime" | "timestamp" => Kind::DateTime { fraction: 6 },
+        "time" => Kind::Time { fraction: 6 },
+        "json" => Kind::Json { binary: false },
+        "bool" | "boolean" => Kind::Int { bits: 64, unsigned: false },
+        _ if has("int") => Kind::Int { bits: 64, unsigned: false },
+        _ if has("char") || has("clob") || has("text") => Kind::Text { chars: None, bytes: None, fixed: false },
+        _ if base.is_empty() || has("blob") => Kind::Bytes { max: None, fixed: false },
+        _ if has("real") || has("floa") || has("doub") => Kind::Double,
+        _ => Kind::Numeric,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn django_and_affinity_types() {
+        assert_eq!(kind("decimal"), Kind::Numeric);
+        assert_eq!(kind("integer unsigned"), Kind::Int { bits: 64, unsigned: false });
+        assert_eq!(kind("varchar(100)"), Kind::Text { chars: None, bytes: None, fixed: false });
+        assert_eq!(kind("bool"), Kind::Int { bits: 64, unsigned: false });
+        assert_eq!(kind("datetime"), Kind::DateTime { fraction: 6 });
+        assert_eq!(kind("real"), Kind::Double);
+        assert_eq!(kind(""), Kind::Bytes { max: None, fixed: false });
+    }
+}
