@@ -9,8 +9,18 @@ pub mod model;
 pub mod plan;
 
 #[cfg(feature = "engine")]
+pub mod capture;
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "engine")]
 pub mod config;
 #[cfg(feature = "engine")]
 pub mod endpoint;
 #[cfg(feature = "engine")]
+pub mod engine;
+#[cfg(feature = "engine")]
 pub mod error;
+#[cfg(feature = "engine")]
+pub mod journal;
+#[cfg(feature = "engine")]
+pub mod report;

@@ -204,6 +204,11 @@ impl Connection {
         }
     }
 
+    /// Whether the line is of no more use.
+    pub fn is_ended(&self) -> bool {
+        self.ended.is_some()
+    }
+
     fn usable(&self) -> Result<()> {
         self.ended.clone().map_or(Ok(()), Err)
     }

@@ -54,6 +54,17 @@ impl Digest {
     }
 }
 
+/// Whether rows are locked as they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// They are not.
+    None,
+    /// They are, and those that others hold are waited for.
+    Wait,
+    /// They are, and those that others hold are left out of the answer.
+    Skip,
+}
+
 /// Spans that go into one statement.
 const SPANS: usize = 100;
 /// Chunks that are asked for in one statement.
@@ -188,8 +199,8 @@ pub async fn count(connection: &mut Connection, view: &View<'_>) -> Result<u64> 
 }
 
 /// Whole rows by key; keys without a row are absent from the answer. Only rows whose key is bytewise the
-/// one asked for count: a collation may find others. With `lock`, others cannot change them until the
-/// transaction ends.
+/// one asked for count: a collation may find others. Locked rows
+/// cannot be changed by others until the transaction ends.
 ///
 /// # Errors
 /// The [`Fault`].
@@ -197,7 +208,7 @@ pub async fn rows(
     connection: &mut Connection,
     view: &View<'_>,
     keys: &[Key],
-    lock: bool,
+    lock: Lock,
 ) -> std::result::Result<HashMap<Key, Found>, Fault> {
     let mut found = HashMap::with_capacity(keys.len());
     let per_statement = (view.dialect.max_arguments() / view.pair.key.len().max(1)).min(1000);

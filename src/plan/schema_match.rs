@@ -125,6 +125,16 @@ impl TablePair {
         self.key.iter().map(|at| self.columns[*at].name.as_str())
     }
 
+    /// Whether a single row may be very large.
+    pub fn has_long_columns(&self) -> bool {
+        let long = |kind: &Kind| match kind {
+            Kind::Text { chars: None, .. } | Kind::Json { .. } => true,
+            Kind::Bytes { max, .. } => max.is_none_or(|max| max > 65_535),
+            _ => false,
+        };
+        self.columns.iter().any(|column| long(&column.sides.remote.kind) && long(&column.sides.local.kind))
+    }
+
     /// The synced columns as one side defines them.
     pub fn side_columns(&self, side: Side) -> impl Iterator<Item = &Column> {
         self.columns.iter().map(move |column| &column.sides[side])

@@ -7,6 +7,9 @@ pub mod expression;
 pub mod own;
 pub mod table;
 
+use sha2::{Digest, Sha256};
+
+use crate::model::value::hex;
 use crate::model::{Column, Kind, Side, Value};
 use crate::plan::schema_match::TablePair;
 
@@ -106,6 +109,16 @@ impl<'a> View<'a> {
     pub fn key_columns(&self) -> impl Iterator<Item = &'a Column> + use<'a> {
         let (pair, side) = (self.pair, self.side);
         pair.key.iter().map(move |at| &pair.columns[*at].sides[side])
+    }
+
+    /// The rule by which this side's rows are signed: equal rules on equal bytes give equal signatures, and a
+    /// base made by another rule says nothing.
+    pub fn rule(&self) -> String {
+        let rule = match self.dialect {
+            Dialect::Sqlite => self.columns().map(|column| format!("{}:{:?};", column.name, column.kind)).collect(),
+            _ => expression::signature(self),
+        };
+        hex(&Sha256::digest(rule)[..16])
     }
 
     fn quoted(&self) -> String {

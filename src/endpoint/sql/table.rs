@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 
 use super::expression::{ordinal, shown, signature};
 use super::{Dialect, SIGNED, Statement, UNSIGNED, View, places};
-use crate::model::{ForeignKey, Key, KeyForm, Kind, Row, Value};
+use crate::endpoint::read::Lock;
+use crate::model::{fit, ForeignKey, Key, KeyForm, Kind, Row, Value};
 
 /// A stretch of ordinals, both ends included.
 pub type Span = RangeInclusive<u64>;
@@ -14,7 +15,7 @@ const EXACT: i128 = 1 << 53;
 
 impl View<'_> {
     /// Whole rows by key: the key's cells, the signature (not on SQLite), every synced cell.
-    pub fn select_rows(&self, keys: &[Key], lock: bool) -> Statement {
+    pub fn select_rows(&self, keys: &[Key], lock: Lock) -> Statement {
         let mut columns = self.shown_key();
         let mut cells: Vec<Kind> = self.key_columns().map(|column| column.kind.clone()).collect();
         if self.dialect != Dialect::Sqlite {
@@ -23,10 +24,14 @@ impl View<'_> {
         }
         columns.extend(self.columns().map(|column| shown(self.dialect, column)));
         cells.extend(self.columns().map(|column| column.kind.clone()));
-        let lock = if lock && self.dialect != Dialect::Sqlite { " FOR UPDATE" } else { "" };
+        let lock = match lock {
+            Lock::Wait if self.dialect != Dialect::Sqlite => " FOR UPDATE",
+            Lock::Skip if self.dialect != Dialect::Sqlite => " FOR UPDATE SKIP LOCKED",
+            _ => "",
+        };
         let (columns, table, matching) = (columns.join(","), self.quoted(), self.matching(keys.len()));
         Statement::new(format!("SELECT {columns} FROM {table} WHERE {matching}{lock}"))
-            .args(keys.iter().flat_map(|key| key.0.clone()))
+            .args(keys.iter().flat_map(|key| self.key_args(key)))
             .cells(cells)
     }
 
@@ -119,7 +124,7 @@ impl View<'_> {
             self.columns().map(|column| format!("{}=?", self.dialect.quote(&column.name))).collect();
         Statement::new(format!("UPDATE {} SET {} WHERE {}", self.quoted(), set.join(","), self.matching(1)))
             .args(row.iter().cloned())
-            .args(key.0.iter().cloned())
+            .args(self.key_args(key))
             .again()
     }
 
@@ -129,13 +134,13 @@ impl View<'_> {
         let set: Vec<String> = cells.iter().map(|(at, _)| format!("{}=?", name(*at))).collect();
         Statement::new(format!("UPDATE {} SET {} WHERE {}", self.quoted(), set.join(","), self.matching(1)))
             .args(cells.iter().map(|(_, value)| value.clone()))
-            .args(key.0.iter().cloned())
+            .args(self.key_args(key))
     }
 
     /// Rows go.
     pub fn delete(&self, keys: &[Key]) -> Statement {
         Statement::new(format!("DELETE FROM {} WHERE {}", self.quoted(), self.matching(keys.len())))
-            .args(keys.iter().flat_map(|key| key.0.clone()))
+            .args(keys.iter().flat_map(|key| self.key_args(key)))
     }
 
     /// The parents' keys, among these values of the columns that a foreign key refers to, to which
@@ -148,6 +153,12 @@ impl View<'_> {
         Statement::new(format!("SELECT DISTINCT {columns} FROM {child} WHERE {matching}"))
             .args(values.iter().flatten().cloned())
             .cells(kinds.iter().cloned())
+    }
+
+    /// A key's cells in the form in which this side's columns take them.
+    fn key_args(&self, key: &Key) -> Vec<Value> {
+        let fitted = |(column, value)| fit::fit(value, column).unwrap_or_else(|_| value.clone());
+        self.key_columns().zip(&key.0).map(fitted).collect()
     }
 
     fn shown_key(&self) -> Vec<String> {

@@ -1,0 +1,34 @@
+//! Looks where a chunk's digest is not what the base says; needs only SELECT.
+
+use super::{Proposal, join};
+use crate::endpoint::read::{self, Digest};
+use crate::endpoint::{Connection, View};
+use crate::error::Result;
+use crate::journal::base::Base;
+use crate::model::{PerSide, Side};
+
+/// Asks both sides at once for the digest of every chunk of the base.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn propose(
+    connections: &mut PerSide<Connection>,
+    views: &PerSide<View<'_>>,
+    base: &Base,
+) -> Result<Proposal> {
+    let lows = base.lows();
+    let (remote, local) = tokio::join!(
+        read::digests(&mut connections.remote, &views.remote, &lows),
+        read::digests(&mut connections.local, &views.local, &lows),
+    );
+    let now: PerSide<Vec<Digest>> = PerSide::new(remote?, local?);
+    let mut spans = Vec::new();
+    for (at, low) in lows.iter().enumerate() {
+        let then = base.digest(*low);
+        if Side::BOTH.into_iter().any(|side| now[side][at] != then[side]) {
+            join(&mut spans, *low..=base.high(*low));
+        }
+    }
+    let rows = now.map(|digests| digests.iter().map(|digest| digest.rows).sum());
+    Ok(Proposal { capture: "digest", spans, rows: Some(rows) })
+}

@@ -1,0 +1,173 @@
+//! The `db-sync` command: the same engine without Django.
+//!
+//! Parses, calls, prints; exit statuses are those of the contract. Nothing is decided here.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Capture, Settings, bad_direction, bad_value};
+use crate::endpoint::Dialect;
+use crate::engine::Options;
+use crate::engine::cancel::Cancel;
+use crate::engine::drive::drive;
+use crate::engine::progress::Show;
+use crate::error::{Result, SyncError};
+use crate::journal::schema;
+use crate::plan::policy::{Strategy, SyncType};
+use crate::report::{Failure, Report};
+
+/// Keeps a remote and a local database the same, both ways.
+#[derive(Debug, Parser)]
+#[command(name = "db-sync", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Sync now.
+    Run(RunFlags),
+    /// Print the SQL that makes the sync's own tables.
+    Schema {
+        /// Whose SQL: mysql or sqlite.
+        #[arg(long, default_value = "mysql")]
+        dialect: String,
+    },
+}
+
+/// The flags of a run. Enumerated values are taken in any letter case and checked by the engine.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunFlags {
+    /// FULL or INCREMENTAL.
+    #[arg(long = "type", value_name = "TYPE")]
+    sync_type: Option<String>,
+    /// BOTH, REMOTE_TO_LOCAL or LOCAL_TO_REMOTE.
+    #[arg(long)]
+    direction: Option<String>,
+    /// Sync this table only; may be given more than once.
+    #[arg(long = "table", value_name = "NAME")]
+    tables: Vec<String>,
+    /// REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL.
+    #[arg(long, value_name = "STRATEGY")]
+    conflict: Option<String>,
+    /// auto, binlog, digest or watermark.
+    #[arg(long)]
+    capture: Option<String>,
+    /// Show what would be done and write nothing at all.
+    #[arg(long)]
+    dry_run: bool,
+    /// Lift the guards for this run.
+    #[arg(long)]
+    force: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Tell more.
+    #[arg(short, long)]
+    verbose: bool,
+    /// Progress bars: auto, always or never.
+    #[arg(long, default_value = "auto")]
+    progress: String,
+    /// Read settings from this file instead of .env.
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+    /// Who starts the run, for the log.
+    #[arg(long, default_value = "MANUAL", hide = true)]
+    triggered_by: String,
+}
+
+impl RunFlags {
+    /// The flags as the engine takes them.
+    ///
+    /// # Errors
+    /// `CFG_002` or `CFG_004` with flag, value and what is allowed.
+    fn options(&self) -> Result<Options> {
+        let one_of = |flag: &'static str, text: &str, allowed: &str| bad_value(flag, text, allowed);
+        let sync_type = self.sync_type.as_deref().map(|text| {
+            text.parse::<SyncType>().map_err(|_| one_of("--type", text, "FULL or INCREMENTAL"))
+        });
+        let direction = self.direction.as_deref().map(|text| text.parse().map_err(|_| bad_direction("--direction", text)));
+        let strategy = self.conflict.as_deref().map(|text| {
+            text.parse::<Strategy>().map_err(|_| one_of("--conflict", text, "REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL"))
+        });
+        let capture = self.capture.as_deref().map(|text| {
+            text.parse::<Capture>().map_err(|()| one_of("--capture", text, "auto, binlog, digest or watermark"))
+        });
+        let progress: std::result::Result<Show, ()> = self.progress.parse();
+        Ok(Options {
+            sync_type: sync_type.transpose()?,
+            direction: direction.transpose()?,
+            strategy: strategy.transpose()?,
+            capture: capture.transpose()?,
+            tables: self.tables.clone(),
+            dry_run: self.dry_run,
+            force: self.force,
+            progress: progress.map_err(|()| one_of("--progress", &self.progress, "auto, always or never"))?,
+            triggered_by: self.triggered_by.clone(),
+        })
+    }
+}
+
+/// Runs the command with these words and answers its exit status.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(usage) => {
+            // Help and version are no failures; clap knows where each is printed.
+            let _ = usage.print();
+            return if usage.use_stderr() { 2 } else { 0 };
+        }
+    };
+    match cli.command {
+        Command::Run(flags) => sync(&flags),
+        Command::Schema { dialect } => {
+            let dialect = if dialect.eq_ignore_ascii_case("sqlite") { Dialect::Sqlite } else { Dialect::MariaDb };
+            let statements = schema::statements(dialect, &schema::Existing::new());
+            print(&statements.iter().fold(String::new(), |text, sql| text + sql + ";\n\n"));
+            0
+        }
+    }
+}
+
+fn sync(flags: &RunFlags) -> u8 {
+    log(flags.verbose);
+    let outcome = begin(flags);
+    match (&outcome, flags.json) {
+        (Ok(report), true) => print(&format!("{}\n", serde_json::to_string(report).unwrap_or_default())),
+        (Ok(report), false) => print(&report.text(flags.verbose)),
+        (Err(error), true) => {
+            let failure = serde_json::json!({"error": Failure::from(error)});
+            print(&format!("{failure}\n"));
+        }
+        (Err(error), false) => {
+            let _ = writeln!(std::io::stderr(), "{error}\n  {}", error.hint());
+        }
+    }
+    outcome.map_or_else(|error| error.code().exit(), |report| report.exit_code)
+}
+
+fn begin(flags: &RunFlags) -> std::result::Result<Report, SyncError> {
+    let options = flags.options()?;
+    let settings = Settings::load(flags.env_file.as_deref())?;
+    let cancel = Cancel::default();
+    cancel.on_signals();
+    drive(settings, options, &cancel)
+}
+
+/// Logs go to stderr.
+fn log(verbose: bool) {
+    let level = if verbose { tracing::Level::INFO } else { tracing::Level::WARN };
+    let logger = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    // Whoever embeds us may have set up logging already; theirs stands.
+    let _ = logger.try_init();
+}
+
+/// Prints on stdout; a reader that went away is no failure of the sync.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -1,0 +1,342 @@
+//! Every table's turn in a run: its lock, its log rows, how it stands, and the report in the end.
+
+use chrono::{SecondsFormat, Utc};
+
+use super::preflight::Job;
+use super::preview::preview;
+use super::table::TableRun;
+use super::{Lines, Run, stops_everything};
+use crate::endpoint::{Connection, Purpose};
+use crate::error::{self, Code, Result, SyncError};
+use crate::journal::lock::Locks;
+use crate::journal::runs::{self, Outcome, Pass, Status};
+use crate::journal::settings::{self, TableSettings};
+use crate::journal::undo;
+use crate::model::Side;
+use crate::plan::policy::{Direction, Strategy};
+use crate::plan::schema_match::TablePair;
+use crate::report::{Conflicts, Failure, PlannedChange, Report, Rows, TableReport, Written};
+
+/// How a table stands.
+enum Standing {
+    /// Its turn has not come.
+    Waiting(Box<TablePair>),
+    /// It is at work.
+    Open(Box<TableRun>),
+    /// It failed before or after it was at work.
+    Failed(SyncError, Option<Box<TableRun>>),
+}
+
+/// One table's turn.
+pub struct Turn {
+    /// How it is synced.
+    pub settings: TableSettings,
+    standing: Standing,
+    locked: bool,
+    logged: bool,
+    changes: Option<(Vec<PlannedChange>, bool)>,
+}
+
+impl Turn {
+    /// Opens the table, if nothing is in the way.
+    pub async fn begin(&mut self, run: &Run, lines: &mut Lines) {
+        if let Standing::Waiting(pair) = &self.standing {
+            let opened = TableRun::open(run, lines, self.settings.clone(), (**pair).clone()).await;
+            self.standing = match opened {
+                Ok(table) => Standing::Open(Box::new(table)),
+                Err(error) => Standing::Failed(error, None),
+            };
+        }
+    }
+
+    /// The table, while it is at work.
+    pub fn table(&self) -> Option<&TableRun> {
+        match &self.standing {
+            Standing::Open(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// A step of the work; where it fails, the table's turn is over and the others' go on.
+    pub async fn go_on(&mut self, step: impl AsyncFnOnce(&mut TableRun) -> Result<()>) {
+        let Standing::Open(table) = &mut self.standing else { return };
+        if let Err(error) = step(table).await {
+            tracing::debug!(table = self.settings.table, code = error.code().as_str(), "table fails");
+            self.fail(error);
+        }
+    }
+
+    /// The table's turn is over.
+    pub fn fail(&mut self, error: SyncError) {
+        let standing = std::mem::replace(&mut self.standing, Standing::Failed(error.in_table(&self.settings.table), None));
+        if let (Standing::Open(table), Standing::Failed(_, kept)) = (standing, &mut self.standing) {
+            *kept = Some(table);
+        }
+    }
+
+    fn known(&self) -> Option<&TableRun> {
+        match &self.standing {
+            Standing::Open(table) => Some(table),
+            Standing::Failed(_, table) => table.as_deref(),
+            Standing::Waiting(_) => None,
+        }
+    }
+
+    fn error(&self) -> Option<&SyncError> {
+        match &self.standing {
+            Standing::Failed(error, _) => Some(error),
+            _ => None,
+        }
+    }
+
+    fn status(&self) -> Status {
+        match (self.error(), self.known()) {
+            (Some(error), _) if stops_everything(error.code()) => Status::Interrupted,
+            (Some(_), _) => Status::Failed,
+            (None, Some(table)) if table.failed_rows > 0 || table.skipped > 0 || !table.verified => Status::Partial,
+            (None, _) => Status::Success,
+        }
+    }
+
+    fn passes(&self) -> Vec<Side> {
+        self.settings.policy.direction.passes()
+    }
+}
+
+/// All turns of a run.
+pub struct Ledger {
+    /// In the order of the work.
+    pub turns: Vec<Turn>,
+    locks: Locks,
+}
+
+impl Ledger {
+    /// Takes the tables' locks and notes that their passes begin; a dry run does neither.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn open(run: &Run, local: &mut Connection, jobs: Vec<Job>) -> Result<Self> {
+        let mut ledger = Self { turns: Vec::new(), locks: Locks::default() };
+        for Job { settings, pair } in jobs {
+            let standing = match pair {
+                Ok(pair) => Standing::Waiting(Box::new(pair)),
+                Err(error) => Standing::Failed(error, None),
+            };
+            let mut turn = Turn { settings, standing, locked: false, logged: false, changes: None };
+            if !run.options.dry_run {
+                ledger.enter(run, local, &mut turn).await?;
+            }
+            ledger.turns.push(turn);
+        }
+        Ok(ledger)
+    }
+
+    async fn enter(&mut self, run: &Run, local: &mut Connection, turn: &mut Turn) -> Result<()> {
+        let nature = &run.endpoints.local.nature;
+        let name = turn.settings.table.clone();
+        turn.locked = self.locks.take(local, nature, &name).await?;
+        if turn.locked {
+            runs::bury(local, nature.dialect, &name, run.started).await?;
+        } else {
+            turn.fail(SyncError::new(error::LOCKED).with("table", &name));
+        }
+        let directions: Vec<Direction> = turn.passes().into_iter().map(Direction::pass_to).collect();
+        let passes: Vec<Pass<'_>> = directions.iter().map(|direction| pass(run, turn, *direction)).collect();
+        runs::begin(local, nature.dialect, &passes).await?;
+        turn.logged = true;
+        Ok(())
+    }
+
+    /// Shows what would be done.
+    pub async fn preview(&mut self, run: &Run, lines: &mut Lines) {
+        for turn in &mut self.turns {
+            let mut shown = None;
+            turn.go_on(async |table| {
+                table.verified = true;
+                shown = Some(preview(run, lines, table).await?);
+                Ok(())
+            })
+            .await;
+            turn.changes = shown;
+        }
+    }
+
+    /// Notes how every pass ended, gives the locks back, and reports.
+    ///
+    /// # Errors
+    /// The failure with its code, where not even that can be noted.
+    pub async fn close(mut self, run: &Run, lines: &mut Lines) -> Result<Report> {
+        for turn in &mut self.turns {
+            if let Standing::Open(table) | Standing::Failed(_, Some(table)) = &mut turn.standing {
+                table.verified &= table.failed_rows == 0;
+                table.finish();
+            }
+            run.progress.done(&turn.settings.table);
+        }
+        if !run.options.dry_run {
+            let mut fresh = None;
+            if lines.local.is_ended() {
+                fresh = Some(run.endpoints.local.connect(Purpose::Write).await?);
+            }
+            let local = fresh.as_mut().unwrap_or(&mut lines.local);
+            self.write_off(run, local).await?;
+        }
+        Ok(self.report(run))
+    }
+
+    async fn write_off(&mut self, run: &Run, local: &mut Connection) -> Result<()> {
+        let nature = &run.endpoints.local.nature;
+        local.rollback().await;
+        for turn in &self.turns {
+            for target in turn.passes().into_iter().filter(|_| turn.logged) {
+                let pass = pass(run, turn, Direction::pass_to(target));
+                runs::end(local, nature.dialect, &pass, &outcome(turn, target)).await?;
+            }
+            if let Standing::Open(table) = &turn.standing {
+                settings::synced(local, nature.dialect, &turn.settings.table, table.capture, Utc::now()).await?;
+            }
+            if turn.locked {
+                self.locks.give_back(local, nature, &turn.settings.table).await?;
+            }
+        }
+        let days = |days: u32| Utc::now() - chrono::Duration::days(days.into());
+        if run.settings.log_retention_days > 0 {
+            runs::prune(local, nature.dialect, days(run.settings.log_retention_days)).await?;
+        }
+        if run.settings.undo_retention_days > 0 {
+            undo::prune(local, nature.dialect, days(run.settings.undo_retention_days)).await?;
+        }
+        Ok(())
+    }
+
+    fn report(self, run: &Run) -> Report {
+        let sync_type = run.options.sync_type.unwrap_or(run.settings.sync_type);
+        let direction = run.options.direction.unwrap_or(run.settings.direction);
+        let mut errors = Vec::new();
+        let codes: Vec<Code> = self.turns.iter().filter_map(|turn| turn.error().map(SyncError::code)).collect();
+        let partial = self.turns.iter().any(|turn| turn.status() == Status::Partial);
+        for turn in &self.turns {
+            errors.extend(turn.error().map(Failure::from));
+            errors.extend(turn.known().into_iter().flat_map(|table| table.failures.clone()));
+            if let Some(waiting) = turn.known().map(|table| table.conflicts.manual).filter(|waiting| *waiting > 0) {
+                let error = SyncError::new(error::CONFLICTS_WAIT).with("table", &turn.settings.table).with("count", waiting);
+                errors.push(Failure::from(&error));
+            }
+        }
+        let (status, exit_code) = if codes.contains(&Code::Sync005) {
+            (Status::Interrupted, Code::Sync005.exit())
+        } else if let Some(worst) = codes.iter().find(|code| **code != Code::Sync009).or(codes.first()) {
+            (Status::Failed, if *worst == Code::Sync009 { Code::Sync009.exit() } else { 1 })
+        } else if partial {
+            (Status::Partial, Code::Sync007.exit())
+        } else {
+            (Status::Success, 0)
+        };
+        let took = (Utc::now() - run.started).num_milliseconds();
+        Report {
+            run_id: run.run_id.clone(),
+            sync_type: sync_type.as_str(),
+            sync_direction: direction.as_str(),
+            dry_run: run.options.dry_run,
+            status: status.as_str(),
+            started_at: run.started.to_rfc3339_opts(SecondsFormat::Secs, true),
+            duration_ms: u64::try_from(took).unwrap_or(0),
+            tables: self.turns.into_iter().map(|turn| table_report(run, turn)).collect(),
+            errors,
+            exit_code,
+        }
+    }
+}
+
+fn pass<'a>(run: &'a Run, turn: &'a Turn, direction: Direction) -> Pass<'a> {
+    Pass {
+        run_id: &run.run_id,
+        table: &turn.settings.table,
+        sync_type: turn.settings.policy.sync_type,
+        direction,
+        triggered_by: &run.options.triggered_by,
+        started: turn.known().map_or(run.started, |table| table.started),
+    }
+}
+
+/// How the pass that writes `target` ended. Conflicts are told of in the pass that carries the winner's version; those that
+/// nobody wins, in the first.
+fn outcome(turn: &Turn, target: Side) -> Outcome {
+    let none = Conflicts::default();
+    let conflicts = turn.known().map_or(none, |table| table.conflicts);
+    let first = turn.passes().first() == Some(&target);
+    let lost_here = match (turn.settings.policy.direction.target(), target) {
+        (Some(_), _) => conflicts,
+        (None, Side::Local) => Conflicts { local_wins: 0, ..conflicts },
+        (None, Side::Remote) => Conflicts { local_wins: conflicts.local_wins, ..none },
+    };
+    let met = lost_here.remote_wins + lost_here.local_wins + lost_here.skipped + lost_here.manual;
+    let mut sentences = Vec::new();
+    if met > 0 {
+        let Conflicts { remote_wins, local_wins, skipped, manual, .. } = lost_here;
+        sentences.push(format!(
+            "{met} conflict(s): {remote_wins} REMOTE wins, {local_wins} LOCAL wins, {skipped} skipped, {manual} manual"
+        ));
+    }
+    sentences.extend(turn.error().map(SyncError::message));
+    if let Some(table) = turn.known().filter(|table| first && table.failed_rows > 0) {
+        sentences.push(format!("{} row(s) failed", table.failed_rows));
+        sentences.extend(table.failures.iter().take(5).map(|failure| format!("{}: {}", failure.code, failure.message)));
+    }
+    let failed = turn.known().and_then(|table| table.failures.first()).map(|failure| failure.code);
+    let written = turn.known().map_or(Written::default(), |table| table.written[target]);
+    Outcome {
+        status: turn.status(),
+        ended: Utc::now(),
+        scanned: turn.known().map_or(0, |table| table.scanned),
+        inserted: written.inserted,
+        updated: written.updated,
+        deleted: written.deleted,
+        skipped: turn.known().map_or(0, |table| table.skipped + table.failed_rows),
+        conflicts: met,
+        error_code: turn.error().map(|error| error.code().as_str()).or(failed),
+        message: (!sentences.is_empty()).then(|| sentences.join("; ")),
+    }
+}
+
+fn table_report(run: &Run, turn: Turn) -> TableReport {
+    let status = turn.status().as_str();
+    let error = turn.error().map(Failure::from).or_else(|| turn.known().and_then(|table| table.failures.first().cloned()));
+    let (changes, truncated) = turn.changes.clone().map_or((None, None), |(changes, more)| (Some(changes), Some(more)));
+    let strategy: Strategy = turn.settings.policy.strategy;
+    let Some(table) = turn.known() else {
+        return TableReport {
+            table: turn.settings.table.clone(),
+            status,
+            capture: "none",
+            strategy: strategy.as_str(),
+            remote_to_local: Written::default(),
+            local_to_remote: Written::default(),
+            conflicts: Conflicts::default(),
+            rows: Rows::default(),
+            verified: false,
+            duration_ms: 0,
+            error,
+            notes: Vec::new(),
+            changes,
+            changes_truncated: truncated,
+        };
+    };
+    let written = |side: Side| if run.options.dry_run { table.plan.planned[side] } else { table.written[side] };
+    TableReport {
+        table: turn.settings.table.clone(),
+        status,
+        capture: table.capture,
+        strategy: strategy.as_str(),
+        remote_to_local: written(Side::Local),
+        local_to_remote: written(Side::Remote),
+        conflicts: table.conflicts,
+        rows: Rows { remote: table.rows.remote, local: table.rows.local },
+        verified: table.verified && error.is_none() && !run.options.dry_run,
+        duration_ms: table.took(),
+        error,
+        notes: table.notes.clone(),
+        changes,
+        changes_truncated: truncated,
+    }
+}

@@ -1,0 +1,252 @@
+//! Floor 5: the story of one run.
+//!
+//! Look at every table and decide; apply, deletions first and children first, then updates, then new rows and parents
+//! first; remember; look again at what was touched; report. This room makes no SQL and knows no server: it
+//! tells the rooms below what to do, in which order, and what to do when one of them says no.
+
+pub mod apply;
+pub mod cancel;
+pub mod compare;
+pub mod drive;
+pub mod ledger;
+pub mod plan;
+pub mod preflight;
+pub mod preview;
+pub mod progress;
+pub mod relations;
+pub mod statements;
+pub mod table;
+pub mod worklist;
+
+use chrono::{DateTime, Utc};
+
+use self::apply::{Effort, Site, apply, remember};
+use self::cancel::Cancel;
+use self::ledger::Turn;
+use self::progress::{Progress, Show};
+use self::worklist::Worklist;
+use crate::config::{Capture, Settings};
+use crate::endpoint::{Connection, Dialect, Endpoint, View};
+use crate::error::{Code, Result};
+use crate::model::{PerSide, Side};
+use crate::plan::merge::Write;
+use crate::plan::policy::{Direction, Strategy, SyncType};
+use crate::plan::schema_match::TablePair;
+use crate::report::Report;
+
+/// Looks at a table in one run: the first, and so many more for rows that moved meanwhile.
+const ROUNDS: usize = 3;
+
+/// What is asked of a run, beyond the settings.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Instead of the tables' own.
+    pub sync_type: Option<SyncType>,
+    /// Instead of the tables' own.
+    pub direction: Option<Direction>,
+    /// Instead of the tables' own.
+    pub strategy: Option<Strategy>,
+    /// Instead of the settings'.
+    pub capture: Option<Capture>,
+    /// These tables alone; all enabled ones where there are none.
+    pub tables: Vec<String>,
+    /// Nothing is written.
+    pub dry_run: bool,
+    /// The guards are lifted.
+    pub force: bool,
+    /// Whether bars are drawn.
+    pub progress: Show,
+    /// Who started it: `MANUAL`, `SCHEDULED`, `REALTIME` or `TEST`.
+    pub triggered_by: String,
+}
+
+/// One run.
+pub struct Run {
+    /// Its name in our tables.
+    pub run_id: String,
+    /// What the environment says.
+    pub settings: Settings,
+    /// What was asked for.
+    pub options: Options,
+    /// Both sides.
+    pub endpoints: PerSide<Endpoint>,
+    /// Whether our tables are all there.
+    pub installed: bool,
+    /// Whether somebody wants it to stop.
+    pub cancel: Cancel,
+    /// The bars.
+    pub progress: Progress,
+    /// When it began.
+    pub started: DateTime<Utc>,
+}
+
+impl Run {
+    /// Which words a side understands.
+    pub fn dialect(&self, side: Side) -> Dialect {
+        self.endpoints[side].nature.dialect
+    }
+
+    /// A table as one side has it.
+    pub fn view<'a>(&self, pair: &'a TablePair, side: Side) -> View<'a> {
+        View { pair, side, dialect: self.dialect(side) }
+    }
+
+    /// A table as both sides have it.
+    pub fn views<'a>(&self, pair: &'a TablePair) -> PerSide<View<'a>> {
+        PerSide::new(self.view(pair, Side::Remote), self.view(pair, Side::Local))
+    }
+}
+
+/// The lines of a run.
+pub struct Lines {
+    /// Reading each side as it was at one moment.
+    pub snapshots: PerSide<Connection>,
+    /// Writing LOCAL and our tables there, and holding the locks.
+    pub local: Connection,
+    /// Writing REMOTE.
+    pub remote: Connection,
+}
+
+impl Lines {
+    /// The line on which a side is written.
+    pub fn writer(&mut self, side: Side) -> &mut Connection {
+        match side {
+            Side::Remote => &mut self.remote,
+            Side::Local => &mut self.local,
+        }
+    }
+
+    /// The line on which our tables are read.
+    pub fn journal(&mut self) -> &mut Connection {
+        &mut self.local
+    }
+}
+
+/// Syncs. The report tells of every table, also of those that failed.
+///
+/// # Errors
+/// What stops a run as a whole: settings, connections, an unknown table.
+pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result<Report> {
+    let endpoints = preflight::reach(&settings).await?;
+    let progress = Progress::new(options.progress);
+    let run_id = uuid::Uuid::new_v4().to_string();
+    let started = Utc::now();
+    let mut run = Run { run_id, settings, options, endpoints, installed: false, cancel, progress, started };
+    let mut writers = preflight::lines(&run.endpoints).await?;
+    let jobs = preflight::jobs(&mut run, &mut writers).await?;
+    let mut ledger = ledger::Ledger::open(&run, &mut writers.local, jobs).await?;
+    let snapshots = preflight::snapshots(&run.endpoints).await?;
+    let PerSide { remote, local } = writers;
+    let mut lines = Lines { snapshots, local, remote };
+    tracing::debug!(run_id = run.run_id, tables = ledger.turns.len(), "run begins");
+
+    look(&run, &mut lines, &mut ledger.turns).await;
+    if run.options.dry_run {
+        ledger.preview(&run, &mut lines).await;
+    } else {
+        rounds(&run, &mut lines, &mut ledger.turns).await;
+    }
+    let report = ledger.close(&run, &mut lines).await;
+    lines.snapshots.remote.close().await;
+    lines.snapshots.local.close().await;
+    lines.remote.close().await;
+    lines.local.close().await;
+    report
+}
+
+/// Looks at every table and decides.
+async fn look(run: &Run, lines: &mut Lines, turns: &mut [Turn]) {
+    for turn in turns {
+        run.progress.look(&turn.settings.table);
+        turn.begin(run, lines).await;
+        turn.go_on(async |table| {
+            run.cancel.check()?;
+            table.look(run, lines).await
+        })
+        .await;
+        if let Some(table) = turn.table() {
+            run.progress.plan(&table.pair.name, Side::BOTH.iter().map(|side| table.plan.planned[*side].total()).sum());
+        }
+    }
+}
+
+/// Applies, remembers and looks again, until nothing is left to do or the rows do not come to rest.
+async fn rounds(run: &Run, lines: &mut Lines, turns: &mut [Turn]) {
+    for round in 1..=ROUNDS {
+        for target in [Side::Local, Side::Remote] {
+            pass(run, lines, turns, target).await;
+        }
+        for turn in &mut *turns {
+            turn.go_on(async |table| remember(run, lines, table).await).await;
+        }
+        if turns.iter().all(|turn| turn.table().is_none_or(|table| table.touched.is_empty())) {
+            return;
+        }
+        if let Err(error) = lines.refresh(&run.endpoints).await {
+            turns.iter_mut().for_each(|turn| turn.fail(error.clone()));
+            return;
+        }
+        let mut restless = false;
+        for turn in &mut *turns {
+            if turn.table().is_none_or(|table| table.touched.is_empty()) {
+                continue;
+            }
+            turn.go_on(async |table| {
+                run.cancel.check()?;
+                table.look_again(run, lines).await
+            })
+            .await;
+            restless |= turn.table().is_some_and(|table| !table.verified);
+        }
+        if !restless {
+            return;
+        }
+        tracing::debug!(round, "rows moved while they were synced");
+    }
+}
+
+/// One pass over all tables: everything that is written on one side.
+async fn pass(run: &Run, lines: &mut Lines, turns: &mut [Turn], target: Side) {
+    // Deletions go from children to parents, the rest from parents to children.
+    let order = |write: Write| -> Vec<usize> {
+        let forward = 0..turns.len();
+        if write == Write::Delete { forward.rev().collect() } else { forward.collect() }
+    };
+    let orders = [Write::Delete, Write::Update, Write::Insert].map(|write| (write, order(write)));
+    let mut effort = Effort::First;
+    let mut left = u64::MAX;
+    loop {
+        let mut put_off = 0;
+        for (write, order) in &orders {
+            for at in order {
+                let turn = &mut turns[*at];
+                turn.go_on(async |table| {
+                    let list = std::mem::take(table.plan.writes[target].of(*write));
+                    let mut later = Worklist::default();
+                    let site = Site { run, target, write: *write, effort };
+                    apply(&site, lines, table, list, &mut later).await?;
+                    put_off += later.len();
+                    *table.plan.writes[target].of(*write) = later;
+                    Ok(())
+                })
+                .await;
+            }
+        }
+        if put_off == 0 {
+            return;
+        }
+        // While something goes in, what stood in the way may be gone; then rows make room for each other; then that was all.
+        effort = match effort {
+            Effort::First if put_off < left => Effort::First,
+            Effort::First => Effort::Untangle,
+            Effort::Untangle if put_off < left => Effort::First,
+            Effort::Untangle | Effort::Last => Effort::Last,
+        };
+        left = put_off;
+    }
+}
+
+/// Whether a failure ends the whole run rather than one table's turn.
+fn stops_everything(code: Code) -> bool {
+    code == Code::Sync005
+}

@@ -1,0 +1,123 @@
+//! What one round will do with one table: the decisions, sorted by what has to be done first.
+
+use std::collections::HashSet;
+
+use super::worklist::{Item, Worklist};
+use crate::error::Result;
+use crate::model::{PerSide, Side};
+use crate::plan::merge::Write;
+use crate::plan::policy::{BaseStep, Policy, Strategy};
+use crate::report::{Conflicts, Written};
+
+/// The writes on one side.
+#[derive(Default)]
+pub struct Writes {
+    /// Rows that go.
+    pub deletes: Worklist,
+    /// Rows that take new cells.
+    pub updates: Worklist,
+    /// Rows that come into being.
+    pub inserts: Worklist,
+}
+
+impl Writes {
+    /// The list of one kind of write.
+    pub fn of(&mut self, write: Write) -> &mut Worklist {
+        match write {
+            Write::Delete => &mut self.deletes,
+            Write::Update => &mut self.updates,
+            Write::Insert => &mut self.inserts,
+        }
+    }
+}
+
+/// What one round will do with one table.
+pub struct Plan {
+    /// How the table is synced.
+    pub policy: Policy,
+    /// Whether equal signatures of both sides mean equal rows.
+    pub comparable: bool,
+    /// What is written on each side.
+    pub writes: PerSide<Writes>,
+    /// What is left as it is and written down.
+    pub left: Worklist,
+    /// What only changes the base.
+    pub steps: Worklist,
+    /// Rows that would be written on each side.
+    pub planned: PerSide<Written>,
+    /// Conflicts by what is done about them.
+    pub conflicts: Conflicts,
+    /// Rows left different that somebody should look at.
+    pub skipped: u64,
+    /// Rows that changed between two looks at them.
+    pub moved: u64,
+    /// Keys that an earlier round of this run is done with, for better or worse.
+    pub done: HashSet<u64>,
+}
+
+impl Plan {
+    /// A plan of nothing.
+    pub fn new(policy: Policy, comparable: bool, done: HashSet<u64>) -> Self {
+        Self {
+            policy,
+            comparable,
+            writes: PerSide::default(),
+            left: Worklist::default(),
+            steps: Worklist::default(),
+            planned: PerSide::default(),
+            conflicts: Conflicts::default(),
+            skipped: 0,
+            moved: 0,
+            done,
+        }
+    }
+
+    /// Takes up a decided item.
+    ///
+    /// # Errors
+    /// `SYS_001` where the temporary folder has no room.
+    pub fn put(&mut self, item: &Item) -> Result<()> {
+        let Some(decision) = item.decision.filter(|decision| !decision.is_nothing()) else { return Ok(()) };
+        if self.done.contains(&item.ordinal) {
+            return Ok(());
+        }
+        if let Some(conflict) = decision.conflict {
+            count(&mut self.conflicts, conflict.winner, self.policy.strategy);
+        }
+        self.skipped += u64::from(decision.skipped);
+        match decision.write {
+            Some((to, write)) => {
+                let planned = &mut self.planned[to];
+                *match write {
+                    Write::Insert => &mut planned.inserted,
+                    Write::Update => &mut planned.updated,
+                    Write::Delete => &mut planned.deleted,
+                } += 1;
+                self.writes[to].of(write).push(item)
+            }
+            None if decision.conflict.is_some() || decision.skipped => self.left.push(item),
+            None if decision.base != BaseStep::Keep => self.steps.push(item),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether nothing is written, on either side or in the base.
+    pub fn is_empty(&self) -> bool {
+        self.left.is_empty() && self.steps.is_empty() && self.writes_nothing()
+    }
+
+    /// Whether no synced row is written.
+    pub fn writes_nothing(&self) -> bool {
+        Side::BOTH.iter().all(|side| self.planned[*side].total() == 0)
+    }
+}
+
+fn count(conflicts: &mut Conflicts, winner: Option<Side>, strategy: Strategy) {
+    conflicts.detected += 1;
+    *match (winner, strategy) {
+        (Some(Side::Remote), _) => &mut conflicts.remote_wins,
+        (Some(Side::Local), _) => &mut conflicts.local_wins,
+        (None, Strategy::Manual) => &mut conflicts.manual,
+        (None, _) => &mut conflicts.skipped,
+    } += 1;
+}

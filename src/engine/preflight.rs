@@ -1,0 +1,205 @@
+//! Before a run: are both sides there and different, which tables are synced and how, and in what order.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::Utc;
+use wildmatch::WildMatch;
+
+use super::{Lines, Options, Run};
+use crate::config::Settings;
+use crate::endpoint::{Endpoint, Purpose, introspect};
+use crate::error::{self, Result, SyncError};
+use crate::journal::schema::{self, Existing};
+use crate::journal::settings::{self, DEFAULTS, TableSettings};
+use crate::model::{PerSide, Side, Table};
+use crate::plan::order::{Ranked, order};
+use crate::plan::policy::Policy;
+use crate::plan::schema_match::{Mismatch, TablePair, pair};
+
+/// One table of a run: how it is synced and what it is, or why it cannot be.
+pub struct Job {
+    /// How.
+    pub settings: TableSettings,
+    /// What.
+    pub pair: Result<TablePair>,
+}
+
+/// Both sides' tables, by the name that LOCAL gives them (else REMOTE).
+type Tables = PerSide<HashMap<String, Table>>;
+
+/// Reaches both sides, at once.
+///
+/// # Errors
+/// `DB_CONN_001` to `004`; `CFG_002` where both are the same database.
+pub async fn reach(settings: &Settings) -> Result<PerSide<Endpoint>> {
+    let (remote, local) = tokio::join!(Endpoint::open(Side::Remote, settings), Endpoint::open(Side::Local, settings));
+    let endpoints = PerSide::new(remote?, local?);
+    if endpoints.remote.nature.identity == endpoints.local.nature.identity {
+        return Err(SyncError::new(error::SAME_DATABASE).with("address", &endpoints.local.place().address));
+    }
+    Ok(endpoints)
+}
+
+/// Opens the lines on which a run reads catalogues and writes. Snapshots come later, once tables are locked.
+///
+/// # Errors
+/// `DB_CONN_001` to `004`.
+pub async fn lines(endpoints: &PerSide<Endpoint>) -> Result<PerSide<crate::endpoint::Connection>> {
+    let (remote, local) = tokio::join!(endpoints.remote.connect(Purpose::Write), endpoints.local.connect(Purpose::Write));
+    Ok(PerSide::new(remote?, local?))
+}
+
+/// Which tables this run syncs, in the order of the work. Installs our tables and registers tables where that is due and
+/// this is no dry run.
+///
+/// # Errors
+/// `CFG_003` for an unknown table; `SYS_004` where our tables cannot be made; else the failure with its code.
+pub async fn jobs(run: &mut Run, lines: &mut PerSide<crate::endpoint::Connection>) -> Result<Vec<Job>> {
+    let (remote, local) = tokio::join!(
+        introspect::tables(&mut lines.remote, run.dialect(Side::Remote)),
+        introspect::tables(&mut lines.local, run.dialect(Side::Local)),
+    );
+    let tables = PerSide::new(remote?, local?);
+    let existing = ours(&tables.local);
+    run.installed = schema::is_complete(&existing);
+    if !run.installed && !run.options.dry_run {
+        schema::install(&mut lines.local, run.dialect(Side::Local), &existing).await?;
+        run.installed = true;
+    }
+    let known = existing.contains_key("db_sync_config") || run.installed;
+    let rows = if known { settings::read(&mut lines.local, run.dialect(Side::Local)).await? } else { Vec::new() };
+    let (defaults, mut configured): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.table == DEFAULTS);
+    if configured.is_empty() {
+        let policy = defaults.first().map_or_else(|| environment(&run.settings), |row| row.policy);
+        configured = registered(run, &tables, policy);
+        if !run.options.dry_run {
+            settings::register(&mut lines.local, run.dialect(Side::Local), &configured, Utc::now()).await?;
+        }
+    }
+    let chosen = choose(run, configured)?;
+    Ok(in_order(chosen.into_iter().map(|settings| job(settings, &tables)).collect()))
+}
+
+fn ours(tables: &HashMap<String, Table>) -> Existing {
+    let names = |table: &Table| table.columns.iter().map(|column| column.name.clone()).collect::<BTreeSet<_>>();
+    let found = schema::names().filter_map(|name| tables.get(name).map(|table| (name.to_owned(), names(table))));
+    found.collect()
+}
+
+fn environment(settings: &Settings) -> Policy {
+    Policy { direction: settings.direction, sync_type: settings.sync_type, strategy: settings.strategy }
+}
+
+/// A side's table by name: to the letter, else in any letter case.
+fn find<'a>(tables: &'a HashMap<String, Table>, name: &str) -> Option<&'a Table> {
+    let folded = name.to_lowercase();
+    tables.get(name).or_else(|| tables.values().find(|table| table.name.to_lowercase() == folded))
+}
+
+/// Every table that exists on both sides and is not excluded.
+fn registered(run: &Run, tables: &Tables, policy: Policy) -> Vec<TableSettings> {
+    let matches = |patterns: &[String], name: &str| patterns.iter().any(|pattern| WildMatch::new(pattern).matches(name));
+    let mut names: Vec<&String> = tables.local.keys().collect();
+    names.sort();
+    names
+        .into_iter()
+        .filter(|name| find(&tables.remote, name).is_some())
+        .filter(|name| matches(&run.settings.tables, name) && !matches(&run.settings.exclude, name))
+        .filter(|name| schema::names().all(|ours| ours != name.as_str()))
+        .map(|name| TableSettings { table: name.clone(), enabled: true, policy, priority: 0 })
+        .collect()
+}
+
+/// The enabled tables, or those that were asked for by name; flags override the tables' own settings.
+fn choose(run: &Run, configured: Vec<TableSettings>) -> Result<Vec<TableSettings>> {
+    let asked = &run.options.tables;
+    if let Some(unknown) = asked.iter().find(|name| configured.iter().all(|row| row.table != **name)) {
+        return Err(SyncError::new(error::NOT_CONFIGURED).with("table", unknown));
+    }
+    let chosen = configured.into_iter().filter(|row| if asked.is_empty() { row.enabled } else { asked.contains(&row.table) });
+    let Options { sync_type, direction, strategy, .. } = run.options;
+    Ok(chosen
+        .map(|mut row| {
+            row.policy.sync_type = sync_type.unwrap_or(row.policy.sync_type);
+            row.policy.direction = direction.unwrap_or(row.policy.direction);
+            row.policy.strategy = strategy.unwrap_or(row.policy.strategy);
+            row
+        })
+        .collect())
+}
+
+fn job(settings: TableSettings, tables: &Tables) -> Job {
+    let name = &settings.table;
+    let missing = |side: Side| SyncError::new(error::NO_TABLE).with("table", name).with("side", side);
+    let found = PerSide::new(Side::Remote, Side::Local).map(|side| find(&tables[side], name).cloned());
+    let pair = match (found.remote, found.local) {
+        (Some(remote), Some(local)) => {
+            pair(name, PerSide::new(remote, local)).map_err(|mismatches| mismatch(name, &mismatches))
+        }
+        (None, _) => Err(missing(Side::Remote)),
+        (_, None) => Err(missing(Side::Local)),
+    };
+    Job { settings, pair }
+}
+
+/// The first mismatch as a failure; the others are found once it is mended.
+fn mismatch(table: &str, mismatches: &[Mismatch]) -> SyncError {
+    let error = match mismatches.first() {
+        Some(Mismatch::MissingColumn { column, on }) => SyncError::new(error::NO_COLUMN).with("column", column).with("side", on),
+        Some(Mismatch::Types { column, types }) => SyncError::new(error::TYPES_DIFFER)
+            .with("column", column)
+            .with("remote", &types.remote)
+            .with("local", &types.local),
+        Some(Mismatch::Key { keys }) => {
+            SyncError::new(error::KEYS_DIFFER).with("remote", &keys.remote).with("local", &keys.local)
+        }
+        Some(Mismatch::NoKey { on }) => SyncError::new(error::NO_KEY).with("side", on),
+        None => SyncError::new(error::STRUCTURE_CHANGED).with("reason", "no reason").with("side", Side::Local),
+    };
+    error.with("table", table)
+}
+
+/// Parents before children, greater priority first.
+fn in_order(jobs: Vec<Job>) -> Vec<Job> {
+    let parents = |job: &Job| -> Vec<String> {
+        let Ok(pair) = &job.pair else { return Vec::new() };
+        let keys = Side::BOTH.into_iter().flat_map(|side| &pair.tables[side].foreign_keys);
+        keys.map(|key| key.parent.clone()).collect()
+    };
+    let all: Vec<Vec<String>> = jobs.iter().map(parents).collect();
+    let ranked: Vec<Ranked<'_>> = jobs
+        .iter()
+        .zip(&all)
+        .map(|(job, parents)| Ranked {
+            name: &job.settings.table,
+            priority: job.settings.priority,
+            parents: parents.iter().map(String::as_str).collect(),
+        })
+        .collect();
+    let order = order(&ranked);
+    let mut jobs: Vec<Option<Job>> = jobs.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|at| jobs[at].take()).collect()
+}
+
+/// Fresh snapshots of both sides.
+///
+/// # Errors
+/// `DB_CONN_001` to `004`.
+pub async fn snapshots(endpoints: &PerSide<Endpoint>) -> Result<PerSide<crate::endpoint::Connection>> {
+    let (remote, local) =
+        tokio::join!(endpoints.remote.connect(Purpose::Snapshot), endpoints.local.connect(Purpose::Snapshot));
+    Ok(PerSide::new(remote?, local?))
+}
+
+impl Lines {
+    /// Replaces the snapshots by fresh ones.
+    ///
+    /// # Errors
+    /// `DB_CONN_001` to `004`.
+    pub async fn refresh(&mut self, endpoints: &PerSide<Endpoint>) -> Result<()> {
+        let old = std::mem::replace(&mut self.snapshots, snapshots(endpoints).await?);
+        old.remote.close().await;
+        old.local.close().await;
+        Ok(())
+    }
+}

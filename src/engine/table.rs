@@ -1,0 +1,244 @@
+//! One table, top to bottom: look, compare, refuse or go on, apply, look again.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+
+use super::compare::{self, compare};
+use super::plan::Plan;
+use super::{Lines, Run};
+use crate::capture::{self, Proposal, digest, scan};
+use crate::endpoint::{Dialect, View};
+use crate::error::{self, Result, SyncError};
+use crate::journal::base::Base;
+use crate::journal::conflicts;
+use crate::journal::settings::TableSettings;
+use crate::model::{PerSide, Side};
+use crate::plan::guard::{self, Intent, Refusal};
+use crate::plan::policy::SyncType;
+use crate::plan::schema_match::TablePair;
+use crate::report::{Conflicts, Failure, Written};
+
+/// How many failures of single rows a report lists.
+const LISTED: usize = 100;
+
+/// How large rows have been.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weighed {
+    /// How many.
+    pub(super) rows: usize,
+    /// Bytes of their cells.
+    pub(super) bytes: usize,
+}
+
+/// One table of a run, with everything that is known and done so far.
+pub struct TableRun {
+    /// How it is synced.
+    pub settings: TableSettings,
+    /// Both sides' definitions.
+    pub pair: TablePair,
+    /// What was remembered.
+    pub base: Base,
+    /// What the current round will do.
+    pub plan: Plan,
+    /// Rows on each side.
+    pub rows: PerSide<u64>,
+    /// Rows looked at.
+    pub scanned: u64,
+    /// Rows written on each side.
+    pub written: PerSide<Written>,
+    /// Conflicts met.
+    pub conflicts: Conflicts,
+    /// Rows left different that somebody should look at.
+    pub skipped: u64,
+    /// Failures of single rows: how many, and the first of them.
+    pub failed_rows: u64,
+    /// The first failures.
+    pub failures: Vec<Failure>,
+    /// What is worth knowing and no failure.
+    pub notes: Vec<String>,
+    /// Open conflict rows by ordinal.
+    pub open_conflicts: HashMap<u64, i128>,
+    /// Chunks (by their lowest ordinal) in which something was written.
+    pub touched: BTreeSet<u64>,
+    /// Keys that need no second look in this run.
+    pub done: HashSet<u64>,
+    /// How changes were found.
+    pub capture: &'static str,
+    /// Whether the last look found nothing left to do.
+    pub verified: bool,
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// Rows read so far and their bytes, by which batches are sized.
+    pub(super) weighed: Weighed,
+    clock: Instant,
+    took: u64,
+}
+
+impl TableRun {
+    /// Reads what is remembered of a table.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn open(run: &Run, lines: &mut Lines, settings: TableSettings, pair: TablePair) -> Result<Self> {
+        let stamps = PerSide::new(Side::Remote, Side::Local).map(|side| stamp(&run.view(&pair, side), run, side));
+        let comparable = comparable(run, &pair);
+        let stamp = serde_json::json!({"version": 1, "remote": stamps.remote, "local": stamps.local}).to_string();
+        let dialect = run.dialect(Side::Local);
+        let (base, open_conflicts) = if run.installed {
+            let base = Base::open(lines.journal(), dialect, &pair.name, &pair.form, stamp).await?;
+            (base, conflicts::open(lines.journal(), dialect, &pair.name).await?)
+        } else {
+            (Base::none(&pair.name, dialect, &pair.form, stamp), HashMap::new())
+        };
+        let mut notes = pair.notes.clone();
+        if base.foreign {
+            notes.push(
+                "What was remembered of the table was made from other databases or columns and counts as none: \
+                 equal rows are adopted, nothing is deleted because of it."
+                    .to_owned(),
+            );
+        }
+        Ok(Self {
+            plan: Plan::new(settings.policy, comparable, HashSet::new()),
+            settings,
+            pair,
+            base,
+            rows: PerSide::default(),
+            scanned: 0,
+            written: PerSide::default(),
+            conflicts: Conflicts::default(),
+            skipped: 0,
+            failed_rows: 0,
+            failures: Vec::new(),
+            notes,
+            open_conflicts,
+            touched: BTreeSet::new(),
+            done: HashSet::new(),
+            capture: "scan",
+            verified: false,
+            started: Utc::now(),
+            weighed: Weighed::default(),
+            clock: Instant::now(),
+            took: 0,
+        })
+    }
+
+    /// Looks at the table and decides: the first round.
+    ///
+    /// # Errors
+    /// `SYNC_008` where a guard refuses; else the failure with its code.
+    pub async fn look(&mut self, run: &Run, lines: &mut Lines) -> Result<()> {
+        let pair = self.pair.clone();
+        let views = run.views(&pair);
+        let full = self.settings.policy.sync_type == SyncType::Full || self.base.is_none();
+        let proposal =
+            if full { scan::propose() } else { digest::propose(&mut lines.snapshots, &views, &self.base).await? };
+        self.capture = proposal.capture;
+        let seen = self.compare(run, lines, &views, &proposal).await?;
+        self.rows = proposal.rows.unwrap_or(seen);
+        self.scanned = self.rows.remote.max(self.rows.local);
+        self.verified = self.plan.writes_nothing() && self.plan.moved == 0;
+        self.conflicts = self.plan.conflicts;
+        self.skipped = self.plan.skipped;
+        self.refuse(run)
+    }
+
+    async fn compare(&mut self, run: &Run, lines: &mut Lines, views: &PerSide<View<'_>>, proposal: &Proposal) -> Result<PerSide<u64>> {
+        let Lines { snapshots, local, .. } = lines;
+        let mut asked = compare::Lines { sides: snapshots, journal: local };
+        compare(&mut asked, views, &self.base, &proposal.spans, &mut self.plan, &run.cancel).await
+    }
+
+    /// The guards.
+    fn refuse(&self, run: &Run) -> Result<()> {
+        let deletes = PerSide::new(self.plan.planned.remote.deleted, self.plan.planned.local.deleted);
+        let refusal = guard::check(&Intent { rows: self.rows, deletes }, run.settings.max_delete_percent);
+        let Some(refusal) = refusal.filter(|_| !run.options.force) else { return Ok(()) };
+        let error = match refusal {
+            Refusal::EmptySource { side, deletes } => {
+                SyncError::new(error::EMPTY_SOURCE).with("side", side).with("count", deletes)
+            }
+            Refusal::TooManyDeletes { side, deletes, rows } => SyncError::new(error::TOO_MANY_DELETES)
+                .with("side", side)
+                .with("count", deletes)
+                .with("rows", rows)
+                .with("percent", run.settings.max_delete_percent),
+        };
+        Err(error.in_table(&self.pair.name))
+    }
+
+    /// Looks again where something was written: a new plan, of what moved meanwhile.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn look_again(&mut self, run: &Run, lines: &mut Lines) -> Result<()> {
+        let pair = self.pair.clone();
+        let views = run.views(&pair);
+        self.plan = Plan::new(self.settings.policy, self.plan.comparable, self.done.clone());
+        let proposal = if self.touched.len() <= FEW_CHUNKS {
+            let mut spans = Vec::new();
+            for low in self.touched.iter().map(|low| self.base.chunk_of(*low)).collect::<BTreeSet<_>>() {
+                capture::join(&mut spans, low..=self.base.high(low));
+            }
+            Proposal { capture: "digest", spans, rows: None }
+        } else {
+            digest::propose(&mut lines.snapshots, &views, &self.base).await?
+        };
+        self.compare(run, lines, &views, &proposal).await?;
+        self.touched.clear();
+        self.conflicts.add(self.plan.conflicts);
+        self.skipped += self.plan.skipped;
+        self.verified = self.plan.is_empty() && self.plan.moved == 0;
+        Ok(())
+    }
+
+    /// Notes a row that was left as it is, with its reason.
+    pub fn fail(&mut self, ordinal: u64, error: SyncError) {
+        self.failed_rows += 1;
+        self.done.insert(ordinal);
+        if self.failures.len() < LISTED {
+            self.failures.push(Failure::from(&error.in_table(&self.pair.name)));
+        }
+    }
+
+    /// Adds a note once.
+    pub fn note(&mut self, note: &str) {
+        if !self.notes.iter().any(|known| known == note) {
+            self.notes.push(note.to_owned());
+        }
+    }
+
+    /// Milliseconds since the table's turn began; stands still once asked at its end.
+    pub fn finish(&mut self) {
+        self.took = u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+    }
+
+    /// Milliseconds that the table took.
+    pub fn took(&self) -> u64 {
+        self.took
+    }
+}
+
+/// Up to so many touched chunks are looked at row by row; beyond, digests say which.
+const FEW_CHUNKS: usize = 32;
+
+/// What one side's signatures are made from: the database and the rule.
+fn stamp(view: &View<'_>, run: &Run, side: Side) -> serde_json::Value {
+    serde_json::json!({"database": run.endpoints[side].nature.identity, "rule": view.rule()})
+}
+
+/// Whether both sides sign by the same rule over the same bytes.
+fn comparable(run: &Run, pair: &TablePair) -> bool {
+    let views = run.views(pair);
+    let character_sets = |side: Side| -> Vec<Option<String>> {
+        let set = |collation: &String| collation.split('_').next().unwrap_or_default().to_owned();
+        pair.side_columns(side).map(|column| column.collation.as_ref().map(set)).collect()
+    };
+    let dialects = PerSide::new(Side::Remote, Side::Local).map(|side| run.dialect(side));
+    dialects.remote == dialects.local
+        && views.remote.rule() == views.local.rule()
+        && character_sets(Side::Remote) == character_sets(Side::Local)
+        && (dialects.remote != Dialect::Sqlite || pair.columns.iter().all(|pair| pair.sides.remote.kind == pair.sides.local.kind))
+}

@@ -1,0 +1,142 @@
+//! Decisions waiting to be carried out, in memory while they are few and on disk when they are many.
+
+use std::io::{BufReader, Read, Seek, SeekFrom, Write as _};
+
+use serde::{Deserialize, Serialize};
+use tempfile::SpooledTempFile;
+
+use crate::error::{self, Result, SyncError};
+use crate::model::Key;
+use crate::plan::merge::{Change, Entry, Present};
+use crate::plan::policy::Decision;
+
+/// Bytes of decisions that stay in memory.
+const IN_MEMORY: usize = 1 << 20;
+
+/// One key, what the decision was made from, and the decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Where the key stands.
+    pub ordinal: u64,
+    /// The key.
+    pub key: Key,
+    /// What the base said.
+    pub base: Option<Entry>,
+    /// What each side held.
+    pub now: Present,
+    /// What happened.
+    pub change: Change,
+    /// What is done about it; `None` until the rows are compared.
+    pub decision: Option<Decision>,
+    /// Whether the base can say anything of this key: not where two keys share an ordinal.
+    pub recorded: bool,
+}
+
+/// Items in the order in which they were put in.
+pub struct Worklist {
+    file: SpooledTempFile,
+    items: u64,
+}
+
+impl Default for Worklist {
+    fn default() -> Self {
+        Self { file: SpooledTempFile::new(IN_MEMORY), items: 0 }
+    }
+}
+
+fn no_room(problem: &std::io::Error) -> SyncError {
+    let place = std::env::temp_dir();
+    let sentences = if problem.kind() == std::io::ErrorKind::StorageFull { error::DISK_FULL } else { error::OUT_OF_MEMORY };
+    SyncError::new(sentences).with("side", "The machine that syncs").with("address", place.display())
+}
+
+impl Worklist {
+    /// How many items there are.
+    pub fn len(&self) -> u64 {
+        self.items
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.items == 0
+    }
+
+    /// Puts an item in.
+    ///
+    /// # Errors
+    /// `SYS_001` where the temporary folder has no room.
+    pub fn push(&mut self, item: &Item) -> Result<()> {
+        let bytes = postcard::to_stdvec(item).expect("plain data always has a form in bytes");
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let written = self.file.write_all(&length).and_then(|()| self.file.write_all(&bytes));
+        written.map_err(|problem| no_room(&problem))?;
+        self.items += 1;
+        Ok(())
+    }
+
+    /// Takes everything out, batch by batch.
+    pub fn drain(self) -> Result<Batches> {
+        let mut file = self.file;
+        file.seek(SeekFrom::Start(0)).map_err(|problem| no_room(&problem))?;
+        Ok(Batches { file: BufReader::new(file), left: self.items })
+    }
+}
+
+/// What is left of a worklist.
+pub struct Batches {
+    file: BufReader<SpooledTempFile>,
+    left: u64,
+}
+
+impl Batches {
+    /// At most this many of the next items; none at the end.
+    ///
+    /// # Errors
+    /// `SYS_002` where the temporary file cannot be read back.
+    pub fn next(&mut self, rows: usize) -> Result<Vec<Item>> {
+        let mut items = Vec::new();
+        while self.left > 0 && items.len() < rows {
+            let mut length = [0; 4];
+            self.file.read_exact(&mut length).map_err(|problem| no_room(&problem))?;
+            let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
+            self.file.read_exact(&mut bytes).map_err(|problem| no_room(&problem))?;
+            let item = postcard::from_bytes(&bytes);
+            items.push(item.map_err(|_| no_room(&std::io::Error::from(std::io::ErrorKind::InvalidData)))?);
+            self.left -= 1;
+        }
+        Ok(items)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Value;
+
+    #[test]
+    fn gives_back_what_was_put_in_in_order() {
+        let item = |number: u64| Item {
+            ordinal: number,
+            key: Key(vec![Value::Int(number.into()), Value::text("键"), Value::Float(-0.0)]),
+            base: Some(Entry { remote: number, local: 2 }),
+            now: Present { remote: None, local: Some(3) },
+            change: Change::Gone,
+            decision: None,
+            recorded: true,
+        };
+        let mut list = Worklist::default();
+        let items: Vec<Item> = (0..40_000).map(item).collect();
+        items.iter().for_each(|item| list.push(item).unwrap());
+        assert_eq!(list.len(), 40_000);
+        let mut batches = list.drain().unwrap();
+        let mut back = Vec::new();
+        loop {
+            let batch = batches.next(999).unwrap();
+            if batch.is_empty() {
+                break;
+            }
+            back.extend(batch);
+        }
+        assert_eq!(back, items);
+    }
+}

@@ -1,0 +1,372 @@
+//! The base: what each side held after the last sync, 24 bytes a row, packed by chunks.
+//!
+//! A chunk is a stretch of ordinals from its `low` up to the next chunk's; the first starts at 0. Its row
+//! holds each side's digest and a blob of entries in the order of ordinals. The base lives on LOCAL and is
+//! written in the transaction of the local rows that it describes. It is bound to a stamp: what it was
+//! made from. A base with another stamp counts as none.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::endpoint::read::Digest;
+use crate::endpoint::sql::{BYTES, SIGNED, TEXT, own};
+use crate::endpoint::{Connection, Dialect};
+use crate::error::Result;
+use crate::model::{KeyForm, PerSide, Side, Value};
+use crate::plan::merge::Entry;
+
+const TABLE: &str = "db_sync_base";
+const STATE: &str = "db_sync_state";
+
+/// Rows of a chunk as it is made.
+const CHUNK: usize = 1000;
+/// Rows beyond which a chunk is split.
+const FULL_CHUNK: usize = 2000;
+/// Chunks that are read in one statement.
+const READ: usize = 64;
+/// Bytes of blobs that are written in one statement.
+const WRITTEN: usize = 2 << 20;
+
+/// What becomes of one key's entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Both sides hold these now.
+    Record(Entry),
+    /// Neither side has the row any more.
+    Forget,
+}
+
+/// Entries in the order of ordinals.
+pub type Entries = Vec<(u64, Entry)>;
+
+/// The base of one table: which chunks there are and what they add up to. The entries stay in the database.
+#[derive(Clone, Debug)]
+pub struct Base {
+    table: String,
+    dialect: Dialect,
+    hashed: bool,
+    chunks: BTreeMap<u64, PerSide<Digest>>,
+    /// Whether there was a base with another stamp, which counts as none.
+    pub foreign: bool,
+    stamp: String,
+    stored_stamp: Option<String>,
+}
+
+/// 24 bytes an entry: ordinal, REMOTE's signature, LOCAL's, each big-endian.
+pub fn pack(entries: &[(u64, Entry)]) -> Vec<u8> {
+    entries
+        .iter()
+        .flat_map(|(ordinal, entry)| [*ordinal, entry.remote, entry.local])
+        .flat_map(u64::to_be_bytes)
+        .collect()
+}
+
+/// Reads what [`pack`] wrote; `None` for bytes that it cannot have written.
+pub fn unpack(bytes: &[u8]) -> Option<Entries> {
+    if !bytes.len().is_multiple_of(24) {
+        return None;
+    }
+    let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let entries: Entries = bytes
+        .chunks_exact(24)
+        .map(|entry| {
+            let (ordinal, signatures) = entry.split_at(8);
+            let (remote, local) = signatures.split_at(8);
+            (number(ordinal), Entry { remote: number(remote), local: number(local) })
+        })
+        .collect();
+    entries.is_sorted_by(|(a, _), (b, _)| a < b).then_some(entries)
+}
+
+fn digests(entries: &[(u64, Entry)]) -> PerSide<Digest> {
+    let mut digests = PerSide::<Digest>::default();
+    for (_, entry) in entries {
+        for side in Side::BOTH {
+            digests[side].add(entry[side]);
+        }
+    }
+    digests
+}
+
+fn number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Bytes(bytes) => Some(u64::from_be_bytes(bytes.as_slice().try_into().ok()?)),
+        _ => None,
+    }
+}
+
+fn bytes(number: u64) -> Value {
+    Value::Bytes(number.to_be_bytes().to_vec())
+}
+
+impl Base {
+    /// A base of nothing.
+    pub fn none(table: &str, dialect: Dialect, form: &KeyForm, stamp: String) -> Self {
+        let (table, hashed) = (table.to_owned(), form.is_hashed());
+        Self { table, dialect, hashed, chunks: BTreeMap::new(), foreign: false, stamp, stored_stamp: None }
+    }
+
+    /// Reads which chunks there are. `stamp` says what the base would be made from now.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn open(connection: &mut Connection, dialect: Dialect, table: &str, form: &KeyForm, stamp: String) -> Result<Self> {
+        let mut base = Self::none(table, dialect, form, stamp);
+        let name = [("table_name", Value::text(table))];
+        let state = own::select(dialect, STATE, &[("stamp", TEXT)], &name, "id");
+        base.stored_stamp = connection.fetch(&state).await?.first().and_then(|row| row[0].as_text().map(ToOwned::to_owned));
+        if base.stored_stamp.as_ref() != Some(&base.stamp) {
+            base.foreign = base.stored_stamp.is_some();
+            return Ok(base);
+        }
+        let columns = [("low", BYTES), ("row_count", SIGNED), ("digest_remote", BYTES), ("digest_local", BYTES)];
+        for row in connection.fetch(&own::select(dialect, TABLE, &columns, &name, "low")).await? {
+            let rows = row[1].as_int().and_then(|rows| u64::try_from(rows).ok());
+            if let (Some(low), Some(rows), Some(remote), Some(local)) = (number(&row[0]), rows, number(&row[2]), number(&row[3])) {
+                let digest = |sum| Digest { rows, sum };
+                base.chunks.insert(low, PerSide::new(digest(remote), digest(local)));
+            }
+        }
+        Ok(base)
+    }
+
+    /// Whether there is no base (a first sync).
+    pub fn is_none(&self) -> bool {
+        self.stored_stamp.as_ref() != Some(&self.stamp)
+    }
+
+    /// Every chunk's lowest ordinal, the first of them 0.
+    pub fn lows(&self) -> Vec<u64> {
+        let first = if self.chunks.contains_key(&0) { None } else { Some(0) };
+        first.into_iter().chain(self.chunks.keys().copied()).collect()
+    }
+
+    /// What a chunk adds up to on each side.
+    pub fn digest(&self, low: u64) -> PerSide<Digest> {
+        self.chunks.get(&low).copied().unwrap_or_default()
+    }
+
+    /// The highest ordinal of the chunk that starts at `low`.
+    pub fn high(&self, low: u64) -> u64 {
+        let next = low.checked_add(1).and_then(|after| self.chunks.range(after..).next());
+        next.map_or(u64::MAX, |(next, _)| next - 1)
+    }
+
+    /// The lowest ordinal of the chunk that an ordinal belongs to.
+    pub fn chunk_of(&self, ordinal: u64) -> u64 {
+        self.chunks.range(..=ordinal).next_back().map_or(0, |(low, _)| *low)
+    }
+
+    /// The entries of some chunks, in the order of ordinals. A chunk that does not add up to what it says is
+    /// damaged and counts as empty.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn entries(&self, connection: &mut Connection, lows: &[u64]) -> Result<Entries> {
+        let chunks = self.read(connection, lows).await?;
+        Ok(lows.iter().filter_map(|low| chunks.get(low)).flatten().copied().collect())
+    }
+
+    async fn read(&self, connection: &mut Connection, lows: &[u64]) -> Result<HashMap<u64, Entries>> {
+        let mut chunks = HashMap::new();
+        let stored: Vec<Value> = lows.iter().filter(|low| self.chunks.contains_key(low)).map(|low| bytes(*low)).collect();
+        for lows in stored.chunks(READ) {
+            let name = [("table_name", Value::text(&self.table))];
+            let statement = own::select_any(self.dialect, TABLE, &[("low", BYTES), ("entries", BYTES)], &name, ("low", lows));
+            for row in connection.fetch(&statement).await? {
+                let (Some(low), Value::Bytes(blob)) = (number(&row[0]), &row[1]) else { continue };
+                let entries = unpack(blob).filter(|entries| digests(entries) == self.digest(low));
+                if entries.is_none() {
+                    tracing::warn!(table = self.table, "a chunk of the base is damaged and counts as lost");
+                }
+                chunks.insert(low, entries.unwrap_or_default());
+            }
+        }
+        Ok(chunks)
+    }
+
+    /// Carries out steps (ascending by ordinal) in the connection's current transaction. The answer is the base as it
+    /// is once that transaction commits; this one stays what it is if it does not.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn with_steps(&self, connection: &mut Connection, steps: &[(u64, Step)]) -> Result<Self> {
+        let mut next = self.clone();
+        next.bind(connection).await?;
+        let mut lows: Vec<u64> = steps.iter().map(|(ordinal, _)| self.chunk_of(*ordinal)).collect();
+        lows.dedup();
+        let mut at = 0;
+        for lows in lows.chunks(READ) {
+            let mut stored = next.read(connection, lows).await?;
+            let mut written = Vec::new();
+            for low in lows {
+                let high = self.high(*low);
+                let upto = at + steps[at..].partition_point(|(ordinal, _)| *ordinal <= high);
+                let entries = changed(stored.remove(low).unwrap_or_default(), &steps[at..upto]);
+                at = upto;
+                next.chunks.remove(low);
+                for (low, piece) in next.pieces(*low, high, entries) {
+                    next.chunks.insert(low, digests(&piece));
+                    written.push((low, piece));
+                }
+            }
+            next.replace(connection, lows, &written).await?;
+        }
+        Ok(next)
+    }
+
+    /// Writes the stamp, and clears away what had another.
+    async fn bind(&mut self, connection: &mut Connection) -> Result<()> {
+        if !self.is_none() {
+            return Ok(());
+        }
+        let name = [("table_name", Value::text(&self.table))];
+        let stamp = Value::text(&self.stamp);
+        connection.run(&own::delete(self.dialect, TABLE, &name)).await?;
+        let statement = if self.stored_stamp.is_some() {
+            own::update(self.dialect, STATE, &[("stamp", stamp)], &name)
+        } else {
+            own::insert(self.dialect, STATE, &["table_name", "stamp"], vec![vec![Value::text(&self.table), stamp]])
+        };
+        connection.run(&statement).await?;
+        self.stored_stamp = Some(self.stamp.clone());
+        self.chunks.clear();
+        Ok(())
+    }
+
+    /// Puts the pieces in the place of the chunks that they were made of.
+    async fn replace(&self, connection: &mut Connection, lows: &[u64], pieces: &[(u64, Entries)]) -> Result<()> {
+        let name = [("table_name", Value::text(&self.table))];
+        let old: Vec<Value> = lows.iter().map(|low| bytes(*low)).collect();
+        connection.run(&own::delete_any(self.dialect, TABLE, &name, ("low", &old))).await?;
+        let columns = ["table_name", "low", "row_count", "digest_remote", "digest_local", "entries"];
+        let mut rows = Vec::new();
+        let mut size = 0;
+        for (at, (low, entries)) in pieces.iter().enumerate() {
+            let digests = digests(entries);
+            let blob = pack(entries);
+            size += blob.len();
+            rows.push(vec![
+                Value::text(&self.table),
+                bytes(*low),
+                super::count(digests.remote.rows),
+                bytes(digests.remote.sum),
+                bytes(digests.local.sum),
+                Value::Bytes(blob),
+            ]);
+            if size > WRITTEN || at + 1 == pieces.len() {
+                connection.run(&own::insert(self.dialect, TABLE, &columns, std::mem::take(&mut rows))).await?;
+                size = 0;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts a chunk's entries into chunks of the right size. An empty chunk disappears into the one before it.
+    fn pieces(&self, low: u64, high: u64, entries: Entries) -> Vec<(u64, Entries)> {
+        if entries.is_empty() {
+            return Vec::new();
+        }
+        if entries.len() <= FULL_CHUNK {
+            return vec![(low, entries)];
+        }
+        if self.hashed {
+            // Halved, so that bounds stay multiples of powers of two and servers can ask for whole cells.
+            let middle = low + (high - low) / 2 + 1;
+            let at = entries.partition_point(|(ordinal, _)| *ordinal < middle);
+            let (left, right) = entries.split_at(at);
+            let mut pieces = self.pieces(low, middle - 1, left.to_vec());
+            pieces.extend(self.pieces(middle, high, right.to_vec()));
+            return pieces;
+        }
+        let pieces = entries.chunks(CHUNK).enumerate();
+        pieces.map(|(at, piece)| (if at == 0 { low } else { piece[0].0 }, piece.to_vec())).collect()
+    }
+}
+
+/// Entries after some steps, both ascending.
+fn changed(entries: Entries, steps: &[(u64, Step)]) -> Entries {
+    let mut after = Vec::with_capacity(entries.len() + steps.len());
+    let mut steps = steps.iter().peekable();
+    let put = |after: &mut Entries, (ordinal, step): &(u64, Step)| {
+        if let Step::Record(entry) = step {
+            after.push((*ordinal, *entry));
+        }
+    };
+    for entry in entries {
+        while let Some(step) = steps.next_if(|(ordinal, _)| *ordinal < entry.0) {
+            put(&mut after, step);
+        }
+        match steps.next_if(|(ordinal, _)| *ordinal == entry.0) {
+            Some(step) => put(&mut after, step),
+            None => after.push(entry),
+        }
+    }
+    for step in steps {
+        put(&mut after, step);
+    }
+    after
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn entry(number: u64) -> Entry {
+        Entry { remote: number, local: number + 1 }
+    }
+
+    fn empty(form: &KeyForm) -> Base {
+        Base::none("t", Dialect::Sqlite, form, String::new())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_is_unpacked(numbers in proptest::collection::btree_set(any::<u64>(), 0..50)) {
+            let entries: Entries = numbers.iter().map(|number| (*number, entry(number / 2))).collect();
+            prop_assert_eq!(unpack(&pack(&entries)), Some(entries));
+        }
+
+        #[test]
+        fn hostile_bytes_are_refused_or_read_as_sorted_entries(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Some(entries) = unpack(&bytes) {
+                prop_assert!(entries.is_sorted_by(|(a, _), (b, _)| a < b));
+                prop_assert_eq!(pack(&entries), bytes);
+            }
+        }
+
+        #[test]
+        fn steps_do_what_a_map_would(
+            start in proptest::collection::btree_map(0_u64..60, 0_u64..9, 0..40),
+            steps in proptest::collection::btree_map(0_u64..60, proptest::option::of(0_u64..9), 0..40),
+        ) {
+            let entries: Entries = start.iter().map(|(ordinal, number)| (*ordinal, entry(*number))).collect();
+            let listed: Vec<(u64, Step)> = steps
+                .iter()
+                .map(|(ordinal, number)| (*ordinal, number.map_or(Step::Forget, |number| Step::Record(entry(number)))))
+                .collect();
+            let mut expected: BTreeMap<u64, Entry> = entries.iter().copied().collect();
+            for (ordinal, step) in &listed {
+                match step {
+                    Step::Record(entry) => expected.insert(*ordinal, *entry),
+                    Step::Forget => expected.remove(ordinal),
+                };
+            }
+            prop_assert_eq!(changed(entries, &listed), expected.into_iter().collect::<Entries>());
+        }
+
+        #[test]
+        fn pieces_keep_every_entry_in_its_chunk(numbers in proptest::collection::btree_set(any::<u64>(), 0..5000), hashed: bool) {
+            let form = if hashed { KeyForm::Hashed(Vec::new()) } else { KeyForm::Unsigned };
+            let entries: Entries = numbers.iter().map(|number| (*number, entry(1))).collect();
+            let pieces = empty(&form).pieces(0, u64::MAX, entries.clone());
+            prop_assert!(pieces.iter().all(|(_, piece)| !piece.is_empty() && piece.len() <= FULL_CHUNK));
+            let lows: Vec<u64> = pieces.iter().map(|(low, _)| *low).collect();
+            for (at, (low, piece)) in pieces.iter().enumerate() {
+                let next = lows.get(at + 1).copied().unwrap_or(u64::MAX);
+                prop_assert!(piece.iter().all(|(ordinal, _)| *low <= *ordinal && (*ordinal < next || next == u64::MAX)));
+            }
+            prop_assert_eq!(pieces.into_iter().flat_map(|(_, piece)| piece).collect::<Entries>(), entries);
+        }
+    }
+}

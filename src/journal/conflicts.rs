@@ -1,0 +1,167 @@
+//! Conflicts: both versions of every row that both sides changed, whoever won.
+//!
+//! At most one row per table and key is open. A conflict that is met again, with neither side changed since,
+//! adds nothing.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
+
+use super::{moment, optional};
+use crate::endpoint::sql::{BYTES, SIGNED, TEXT, own};
+use crate::endpoint::{Connection, Dialect};
+use crate::error::Result;
+use crate::model::Value;
+use crate::plan::merge::Present;
+use crate::plan::policy::{Conflict, Strategy};
+
+const TABLE: &str = "db_sync_conflict";
+const PENDING: &str = "PENDING";
+const RESOLVED: &str = "RESOLVED";
+/// Keys that are looked up in one statement.
+const KEYS: usize = 500;
+
+/// One conflict as a run met it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Met {
+    /// Where the key stands.
+    pub ordinal: u64,
+    /// The key's columns.
+    pub key: Json,
+    /// What it is and who wins.
+    pub conflict: Conflict,
+    /// What each side held.
+    pub now: Present,
+    /// REMOTE's row, `None` where it is gone.
+    pub remote: Option<Json>,
+    /// LOCAL's row, `None` where it is gone.
+    pub local: Option<Json>,
+}
+
+/// What a conflict is known by when it is met again: both signatures.
+fn seen(now: Present) -> String {
+    let text = |signature: Option<u64>| signature.map_or_else(|| "-".to_owned(), |bits| format!("{bits:016x}"));
+    format!("{}|{}", text(now.remote), text(now.local))
+}
+
+fn place(ordinal: u64) -> Value {
+    Value::Bytes(ordinal.to_be_bytes().to_vec())
+}
+
+struct Known {
+    id: i128,
+    pending: bool,
+    seen: String,
+    kind: String,
+    winner: Option<String>,
+}
+
+/// The newest row of each of these keys, the open one where there is one.
+async fn known(connection: &mut Connection, dialect: Dialect, table: &str, ordinals: &[u64]) -> Result<HashMap<Vec<u8>, Known>> {
+    let columns = [("id", SIGNED), ("key_ordinal", BYTES), ("state", TEXT), ("seen", TEXT), ("kind", TEXT), ("winner", TEXT)];
+    let mut known: HashMap<Vec<u8>, Known> = HashMap::new();
+    for ordinals in ordinals.chunks(KEYS) {
+        let places: Vec<Value> = ordinals.iter().map(|ordinal| place(*ordinal)).collect();
+        let name = [("table_name", Value::text(table))];
+        let rows = connection.fetch(&own::select_any(dialect, TABLE, &columns, &name, ("key_ordinal", &places))).await?;
+        for row in rows {
+            let Value::Bytes(ordinal) = &row[1] else { continue };
+            let text = |at: usize| row[at].as_text().map(ToOwned::to_owned);
+            let found = Known {
+                id: row[0].as_int().unwrap_or(0),
+                pending: text(2).as_deref() == Some(PENDING),
+                seen: text(3).unwrap_or_default(),
+                kind: text(4).unwrap_or_default(),
+                winner: text(5),
+            };
+            let newer = known.get(ordinal).is_none_or(|old| (found.pending, found.id) > (old.pending, old.id));
+            if newer {
+                known.insert(ordinal.clone(), found);
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// Stores conflicts in the connection's current transaction.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn record(
+    connection: &mut Connection,
+    dialect: Dialect,
+    run_id: &str,
+    table: &str,
+    strategy: Strategy,
+    met: &[Met],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    if met.is_empty() {
+        return Ok(());
+    }
+    let ordinals: Vec<u64> = met.iter().map(|met| met.ordinal).collect();
+    let known = known(connection, dialect, table, &ordinals).await?;
+    let mut rows = Vec::new();
+    for met in met {
+        let winner = met.conflict.winner.map(|side| side.as_str().to_owned());
+        let (kind, seen) = (met.conflict.kind.as_str(), seen(met.now));
+        let json = |row: &Option<Json>| row.as_ref().map_or(Value::Null, |row| Value::Text(row.to_string()));
+        let state = if met.conflict.pending { PENDING } else { RESOLVED };
+        let resolved = !met.conflict.pending;
+        let cells = [
+            ("run_id", Value::text(run_id)),
+            ("kind", Value::text(kind)),
+            ("remote_row", json(&met.remote)),
+            ("local_row", json(&met.local)),
+            ("strategy", Value::text(strategy.as_str())),
+            ("state", Value::text(state)),
+            ("winner", optional(winner.as_deref())),
+            ("resolved_by", if resolved { Value::text("strategy") } else { Value::Null }),
+            ("resolved_at", if resolved { moment(now) } else { Value::Null }),
+            ("seen", Value::Text(seen.clone())),
+        ];
+        let old = known.get(&met.ordinal.to_be_bytes()[..]);
+        let same = |old: &&Known| old.seen == seen && old.kind == kind && old.winner == winner && old.pending == met.conflict.pending;
+        match old {
+            Some(old) if same(&old) => {}
+            Some(old) if old.pending => {
+                connection.run(&own::update(dialect, TABLE, &cells, &[("id", Value::Int(old.id))])).await?;
+            }
+            _ => {
+                let key = [("table_name", Value::text(table)), ("row_key", Value::Text(met.key.to_string())), ("key_ordinal", place(met.ordinal))];
+                rows.push(key.into_iter().chain(cells).collect::<Vec<_>>());
+            }
+        }
+    }
+    for rows in rows.chunks(100) {
+        let columns: Vec<&str> = rows[0].iter().map(|(name, _)| *name).collect();
+        let values = rows.iter().map(|row| row.iter().map(|(_, value)| value.clone()).collect());
+        connection.run(&own::insert(dialect, TABLE, &columns, values.collect())).await?;
+    }
+    Ok(())
+}
+
+/// The ordinals of keys that have an open row, with the row's id.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn open(connection: &mut Connection, dialect: Dialect, table: &str) -> Result<HashMap<u64, i128>> {
+    let columns = [("id", SIGNED), ("key_ordinal", BYTES)];
+    let pending = [("table_name", Value::text(table)), ("state", Value::text(PENDING))];
+    let rows = connection.fetch(&own::select(dialect, TABLE, &columns, &pending, "id")).await?;
+    let ordinal = |value: &Value| match value {
+        Value::Bytes(bytes) => bytes.as_slice().try_into().ok().map(u64::from_be_bytes),
+        _ => None,
+    };
+    Ok(rows.iter().filter_map(|row| Some((ordinal(&row[1])?, row[0].as_int()?))).collect())
+}
+
+/// Closes an open row whose two versions have become one without a decision of ours.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn settle(connection: &mut Connection, dialect: Dialect, id: i128, now: DateTime<Utc>) -> Result<()> {
+    let set = [("state", Value::text(RESOLVED)), ("resolved_by", Value::text("application")), ("resolved_at", moment(now))];
+    connection.run(&own::update(dialect, TABLE, &set, &[("id", Value::Int(id))])).await.map(drop)
+}

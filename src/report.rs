@@ -1,0 +1,228 @@
+//! What a run did, for people and for scripts.
+//!
+//! The JSON form is the contract of `sync_db --json`; the text form is what the `db-sync` command prints.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use crate::error::SyncError;
+
+/// Rows written in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// Rows that came into being.
+    pub inserted: u64,
+    /// Rows that took new cells.
+    pub updated: u64,
+    /// Rows that went.
+    pub deleted: u64,
+}
+
+impl Written {
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.inserted + self.updated + self.deleted
+    }
+}
+
+/// Conflicts met, by what was done about them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Conflicts {
+    /// All of them.
+    pub detected: u64,
+    /// REMOTE's version stands.
+    pub remote_wins: u64,
+    /// LOCAL's version stands.
+    pub local_wins: u64,
+    /// Both stand.
+    pub skipped: u64,
+    /// Both stand until a person decides.
+    pub manual: u64,
+}
+
+impl Conflicts {
+    /// Adds those of another look.
+    pub fn add(&mut self, more: Self) {
+        self.detected += more.detected;
+        self.remote_wins += more.remote_wins;
+        self.local_wins += more.local_wins;
+        self.skipped += more.skipped;
+        self.manual += more.manual;
+    }
+}
+
+/// Rows that each side holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Rows {
+    /// On REMOTE.
+    pub remote: u64,
+    /// On LOCAL.
+    pub local: u64,
+}
+
+/// One row that a dry run would write.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedChange {
+    /// The key's columns.
+    pub key: Json,
+    /// `INSERT`, `UPDATE` or `DELETE`.
+    pub action: &'static str,
+    /// The side that would be written.
+    pub to: &'static str,
+    /// The columns that would change; for inserts and deletes all.
+    pub columns: Vec<String>,
+}
+
+/// One failure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Failure {
+    /// Its code.
+    pub code: &'static str,
+    /// The table that it belongs to.
+    pub table: Option<String>,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+    /// The first sentence with its places unfilled, for translation.
+    pub template: &'static str,
+    /// The second sentence with its places unfilled, for translation.
+    pub hint_template: &'static str,
+    /// What stands in the places.
+    pub names: std::collections::BTreeMap<&'static str, String>,
+}
+
+impl From<&SyncError> for Failure {
+    fn from(error: &SyncError) -> Self {
+        Self {
+            code: error.code().as_str(),
+            table: error.name("table").map(ToOwned::to_owned),
+            message: error.message(),
+            hint: error.hint(),
+            template: error.sentences.what,
+            hint_template: error.sentences.hint,
+            names: error.names.iter().rev().map(|(name, value)| (*name, value.clone())).collect(),
+        }
+    }
+}
+
+/// What became of one table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TableReport {
+    /// Its name.
+    pub table: String,
+    /// `SUCCESS`, `PARTIAL`, `FAILED` or `INTERRUPTED`.
+    pub status: &'static str,
+    /// How changes were found: `scan` or `digest`.
+    pub capture: &'static str,
+    /// Who wins conflicts.
+    pub strategy: &'static str,
+    /// Rows written on LOCAL.
+    pub remote_to_local: Written,
+    /// Rows written on REMOTE.
+    pub local_to_remote: Written,
+    /// Conflicts met.
+    pub conflicts: Conflicts,
+    /// Rows on both sides afterwards.
+    pub rows: Rows,
+    /// Whether both sides are as the policy wants them.
+    pub verified: bool,
+    /// Milliseconds from the first look at the table to the last.
+    pub duration_ms: u64,
+    /// The first failure's code and sentence.
+    pub error: Option<Failure>,
+    /// What is worth knowing and no failure.
+    pub notes: Vec<String>,
+    /// What a dry run would write: the first of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Vec<PlannedChange>>,
+    /// Whether there are more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes_truncated: Option<bool>,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The run's name, as in our tables.
+    pub run_id: String,
+    /// FULL or INCREMENTAL.
+    pub sync_type: &'static str,
+    /// BOTH or one way.
+    pub sync_direction: &'static str,
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// `SUCCESS`, `PARTIAL`, `FAILED` or `INTERRUPTED`.
+    pub status: &'static str,
+    /// UTC.
+    pub started_at: String,
+    /// Milliseconds.
+    pub duration_ms: u64,
+    /// Table by table, in the order of the work.
+    pub tables: Vec<TableReport>,
+    /// Every failure, rows' first hundred included.
+    pub errors: Vec<Failure>,
+    /// The exit status that belongs to all this.
+    pub exit_code: u8,
+}
+
+impl Report {
+    /// As text, table by table; `verbose` adds what is worth knowing of each.
+    pub fn text(&self, verbose: bool) -> String {
+        let mut text = String::new();
+        for table in &self.tables {
+            table.write(&mut text, verbose);
+        }
+        for failure in &self.errors {
+            let _ = writeln!(text, "{}: {}\n  {}", failure.code, failure.message, failure.hint);
+        }
+        let written: u64 =
+            self.tables.iter().map(|table| table.remote_to_local.total() + table.local_to_remote.total()).sum();
+        let verb = if self.dry_run { "would be written (dry run)" } else { "written" };
+        let count = self.tables.len();
+        let _ = writeln!(
+            text,
+            "{}: {} {}, {count} table(s), {written} row(s) {verb}, {} ms (run {})",
+            self.status, self.sync_type, self.sync_direction, self.duration_ms, self.run_id
+        );
+        text
+    }
+}
+
+impl TableReport {
+    fn write(&self, text: &mut String, verbose: bool) {
+        let arrow = |written: Written| format!("+{} ~{} -{}", written.inserted, written.updated, written.deleted);
+        let verified = if self.verified { "verified" } else { "not verified" };
+        let _ = writeln!(
+            text,
+            "{:<32} {:<8} to LOCAL {}  to REMOTE {}  conflicts {}  {verified}  {} ms",
+            self.table,
+            self.status,
+            arrow(self.remote_to_local),
+            arrow(self.local_to_remote),
+            self.conflicts.detected,
+            self.duration_ms
+        );
+        if verbose {
+            let _ = writeln!(
+                text,
+                "  capture {}, strategy {}, rows {} on REMOTE and {} on LOCAL",
+                self.capture, self.strategy, self.rows.remote, self.rows.local
+            );
+        }
+        if verbose || self.status != "SUCCESS" {
+            for note in &self.notes {
+                let _ = writeln!(text, "  {note}");
+            }
+        }
+        for change in self.changes.iter().flatten() {
+            let columns = change.columns.join(", ");
+            let _ = writeln!(text, "  {} {} on {}: {columns}", change.action, change.key, change.to);
+        }
+        if self.changes_truncated == Some(true) {
+            let _ = writeln!(text, "  … and more");
+        }
+    }
+}
