@@ -319,6 +319,11 @@ sentences! {
         "The SQLite file of {side}, {address}, is locked by another program.",
         "Run the sync again when the other program has finished writing.";
 
+    /// A cell that is nothing that its column can hold.
+    UNREADABLE = Sync003,
+        "Table {table}: {side} sent a cell of another form than its column's type (at {operation}).",
+        "Look for damaged rows in the table; nothing of it was written.";
+
     /// Ctrl-C and its like.
     INTERRUPTED = Sync005,
         "The run was interrupted.",

@@ -71,6 +71,9 @@ impl Place {
             SqlxError::Tls(problem) => {
                 Fault::Fatal(self.error(error::NO_TLS).with("reason", plain(&problem.to_string())))
             }
+            SqlxError::ColumnDecode { .. } | SqlxError::Decode(_) | SqlxError::Encode(_) => {
+                Fault::Fatal(self.error(error::UNREADABLE).with("operation", operation))
+            }
             SqlxError::WorkerCrashed => Fault::Fatal(self.lost("the worker thread ended")),
             other => Fault::Fatal(self.lost(&plain(&other.to_string()))),
         }
