@@ -22,5 +22,7 @@ pub mod engine;
 pub mod error;
 #[cfg(feature = "engine")]
 pub mod journal;
+#[cfg(feature = "python")]
+mod python;
 #[cfg(feature = "engine")]
 pub mod report;

@@ -93,6 +93,28 @@ pub enum SslMode {
     VerifyIdentity,
 }
 
+impl SslMode {
+    /// As users write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "DISABLED",
+            Self::Preferred => "PREFERRED",
+            Self::Required => "REQUIRED",
+            Self::VerifyCa => "VERIFY_CA",
+            Self::VerifyIdentity => "VERIFY_IDENTITY",
+        }
+    }
+}
+
+impl FromStr for SslMode {
+    type Err = ();
+
+    fn from_str(text: &str) -> std::result::Result<Self, ()> {
+        let known = [Self::Disabled, Self::Preferred, Self::Required, Self::VerifyCa, Self::VerifyIdentity];
+        known.into_iter().find(|mode| mode.as_str().eq_ignore_ascii_case(text.trim())).ok_or(())
+    }
+}
+
 /// How an INCREMENTAL finds candidates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capture {
@@ -239,24 +261,14 @@ fn address(env: &Environment, side: Side) -> Result<Address> {
     match engine.to_ascii_lowercase().as_str() {
         "sqlite" => Ok(Address::File(PathBuf::from(database))),
         "mysql" | "mariadb" => {
-            let ssl_mode = match env.text(&key("SSL_MODE")).to_ascii_uppercase().as_str() {
-                "DISABLED" => SslMode::Disabled,
-                "PREFERRED" => SslMode::Preferred,
-                "REQUIRED" => SslMode::Required,
-                "VERIFY_CA" => SslMode::VerifyCa,
-                "VERIFY_IDENTITY" => SslMode::VerifyIdentity,
-                other => {
-                    let allowed = "DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY";
-                    return Err(bad_value(&key("SSL_MODE"), other, allowed));
-                }
-            };
+            let modes = ["DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY"];
             Ok(Address::Server(Box::new(ServerAddress {
                 host: env.required(&key("HOST")),
                 port: u16::try_from(env.number(&key("PORT"), 1, 65_535)?).unwrap_or(u16::MAX),
                 database,
                 user: env.required(&key("USER")),
                 password: Secret(env.required_even_empty(&key("PASSWORD"))),
-                ssl_mode,
+                ssl_mode: env.name(&key("SSL_MODE"), &modes)?,
                 ssl_ca: env.optional(&key("SSL_CA")).map(PathBuf::from),
             })))
         }

@@ -1,0 +1,115 @@
+//! The one way from Python into the engine.
+//!
+//! The GIL is released; the engine works on a thread and a runtime of its own, which end with the call; this thread
+//! looks after signals meanwhile, because Ctrl-C and Django Q2's SIGALRM reach Python's handlers only here. A panic is an
+//! exception.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use serde::Deserialize;
+
+use super::{errors, log};
+use crate::config::{Settings, bad_direction, bad_value};
+use crate::engine::Options;
+use crate::engine::cancel::Cancel;
+use crate::engine::drive::drive;
+use crate::error::{Result, SyncError};
+use crate::report::Report;
+
+/// How often signals are looked after.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// What Python hands in.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Asked {
+    sync_type: Option<String>,
+    direction: Option<String>,
+    tables: Vec<String>,
+    conflict: Option<String>,
+    capture: Option<String>,
+    force: bool,
+    dry_run: bool,
+    env_file: Option<PathBuf>,
+    progress: Option<String>,
+    triggered_by: Option<String>,
+}
+
+impl Asked {
+    fn options(&self) -> std::result::Result<Options, SyncError> {
+        fn named<T: std::str::FromStr>(key: &str, text: Option<&str>, allowed: &str) -> Result<Option<T>> {
+            text.map(|text| text.parse().map_err(|_| bad_value(key, text, allowed))).transpose()
+        }
+        let direction = self.direction.as_deref();
+        let direction = direction.map(|text| text.parse().map_err(|_| bad_direction("direction", text)));
+        Ok(Options {
+            sync_type: named("sync_type", self.sync_type.as_deref(), "FULL or INCREMENTAL")?,
+            direction: direction.transpose()?,
+            strategy: named("conflict", self.conflict.as_deref(), "REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL")?,
+            capture: named("capture", self.capture.as_deref(), "auto, binlog, digest or watermark")?,
+            tables: self.tables.clone(),
+            dry_run: self.dry_run,
+            force: self.force,
+            progress: named("progress", self.progress.as_deref(), "auto, always or never")?.unwrap_or_default(),
+            triggered_by: self.triggered_by.clone().unwrap_or_else(|| "MANUAL".to_owned()),
+        })
+    }
+}
+
+/// Runs one sync; answers the report as JSON.
+pub(super) fn run(py: Python<'_>, options: &str) -> PyResult<String> {
+    let asked: Asked = serde_json::from_str(options).map_err(|problem| PyValueError::new_err(problem.to_string()))?;
+    let options = asked.options().map_err(|error| errors::raise(py, &error))?;
+    let settings = Settings::load(asked.env_file.as_deref()).map_err(|error| errors::raise(py, &error))?;
+    let report = attended(py, move |cancel| drive(settings, options, cancel))?;
+    let report = report.map_err(|error| errors::raise(py, &error))?;
+    serde_json::to_string(&report).map_err(|problem| PyRuntimeError::new_err(problem.to_string()))
+}
+
+/// Has work done on a thread of its own while this one looks after signals.
+fn attended(py: Python<'_>, work: impl FnOnce(&Cancel) -> Result<Report> + Send + 'static) -> PyResult<Result<Report>> {
+    let cancel = Cancel::default();
+    let theirs = cancel.clone();
+    let (done, mut waiting) = channel();
+    let worker = thread::Builder::new().name("db-sync".to_owned()).spawn(move || {
+        let _logging = log::forward();
+        // The receiver waits until this thread has ended, so there always is one.
+        let _ = done.send(work(&theirs));
+    })?;
+    let mut interrupted = None;
+    let outcome = loop {
+        // The receiver cannot be shared, so it goes along and comes back.
+        let (back, heard) = py.detach(move || {
+            let heard = waiting.recv_timeout(SLICE);
+            (waiting, heard)
+        });
+        waiting = back;
+        match heard {
+            Ok(outcome) => break Some(outcome),
+            Err(RecvTimeoutError::Disconnected) => break None,
+            Err(RecvTimeoutError::Timeout) => {
+                if let Err(signal) = py.check_signals() {
+                    cancel.cancel();
+                    interrupted = Some(signal);
+                }
+            }
+        }
+    };
+    let ended = py.detach(|| worker.join());
+    if let Some(signal) = interrupted {
+        return Err(signal);
+    }
+    match (outcome, ended) {
+        (Some(outcome), _) => Ok(outcome),
+        (None, Err(panic)) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(PyRuntimeError::new_err(format!("the engine stopped: {}", text.unwrap_or("no reason given"))))
+        }
+        (None, Ok(())) => Err(PyRuntimeError::new_err("the engine stopped without an answer")),
+    }
+}
