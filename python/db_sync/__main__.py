@@ -1,0 +1,19 @@
+"""The `db-sync` command, also as `python -m db_sync`."""
+
+import sys
+
+from db_sync import _native
+
+
+def main() -> int:
+    """Runs the native command on this process's arguments.
+
+    Returns:
+        The exit status.
+    """
+    # Under `python -m` the first argument is this file's path, which nobody should read in a usage.
+    return _native.main(["db-sync", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The native engine: what crosses the border is text (JSON), lists of text and exceptions."""
+
+class SyncError(Exception):
+    """A run as a whole cannot be done. `str(error)` is `CODE: message`.
+
+    Attributes:
+        code: The stable code, for example `CFG_001`.
+        hint: One sentence of what to do, filled in.
+        table: The table it belongs to, or None.
+        template: The sentence of what happened, with `{name}` places, for translation.
+        hint_template: The same for the hint.
+        names: What stands in the places.
+    """
+
+    code: str
+    hint: str
+    table: str | None
+    template: str
+    hint_template: str
+    names: dict[str, str]
+
+class ConnectionFailed(SyncError):
+    """A side cannot be reached (`DB_CONN_…`)."""
+
+class ConfigError(SyncError):
+    """A setting or an option is missing or wrong (`CFG_…`)."""
+
+class SchemaMismatch(SyncError):
+    """Two tables cannot be paired (`SYNC_001`, `SYNC_003`, `SYNC_006`)."""
+
+class ConflictPending(SyncError):
+    """Conflicts wait for a person (`SYNC_007`)."""
+
+class LockHeld(SyncError):
+    """Another run is at work on a table (`SYNC_009`)."""
+
+def run(options: str) -> str:
+    """Runs one sync in this process, without the GIL; Ctrl-C ends it at a batch's edge.
+
+    Args:
+        options: A JSON object with any of the keys sync_type, direction, tables, conflict,
+            capture, force, dry_run, env_file, progress, triggered_by.
+
+    Returns:
+        The report as JSON, in the shape of `sync_db --json`.
+
+    Raises:
+        SyncError: The run as a whole cannot be done.
+        KeyboardInterrupt: Ctrl-C; everything applied so far is consistent.
+    """
+
+def main(argv: list[str]) -> int:
+    """Is the `db-sync` command.
+
+    Args:
+        argv: The command line, with the program's name first.
+
+    Returns:
+        The exit status.
+    """
+
+def settings(env_file: str | None) -> str:
+    """Reads the settings from the environment and a `.env` file.
+
+    Args:
+        env_file: The file; None takes `.env` in the working directory, where there is one.
+
+    Returns:
+        A JSON object with the keys default, remote, local, enabled, interval, direction and
+        sync_type.
+
+    Raises:
+        ConfigError: Keys are missing or hold values that are not allowed.
+    """
+
+def control_statements(dialect: str, existing: str) -> list[str]:
+    """Says how the control tables come about, or are brought up to date. Touches nothing.
+
+    Args:
+        dialect: `mysql` or `sqlite`.
+        existing: A JSON object of the `db_sync_…` tables that exist: name to list of columns.
+
+    Returns:
+        The statements to execute, in order; none where nothing is missing.
+    """

@@ -1,0 +1,153 @@
+"""`manage.py sync_db`: one sync, now."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from db_sync.engine import sync
+from db_sync.errors import SyncError, error_from, exit_status
+from db_sync.printout import Line, Tone, error_lines, report_lines
+from db_sync.report import ErrorReport, SyncReport
+
+_INTERRUPTED = {
+    "code": "SYNC_005",
+    "message": "The run was interrupted.",
+    "hint": "Everything applied so far is consistent; run the sync again to continue.",
+    "template": "The run was interrupted.",
+    "hint_template": "Everything applied so far is consistent; run the sync again to continue.",
+}
+
+
+class Command(BaseCommand):
+    """Syncs the two databases once and tells what was done.
+
+    A run that is not wholly done ends in a `CommandError` whose `returncode` is the exit status of
+    the contract: 1 a table failed, 2 wrong usage or settings, 3 conflicts or rows wait for a
+    person, 4 another run holds a lock, 130 interrupted. From the command line that is the exit
+    status; `call_command` raises it, after the report was printed.
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declares the flags. The engine checks their values, so that every door agrees.
+
+        Args:
+            parser: Takes the flags.
+        """
+        parser.description = _("Syncs the remote and the local database once.")
+        parser.add_argument(
+            "--type", dest="sync_type", metavar="FULL|INCREMENTAL", help=_("which rows to look at")
+        )
+        parser.add_argument(
+            "--direction",
+            metavar="BOTH|REMOTE_TO_LOCAL|LOCAL_TO_REMOTE",
+            help=_("which sides may be written"),
+        )
+        parser.add_argument(
+            "--table",
+            dest="tables",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help=_("sync only this table; may be given again"),
+        )
+        parser.add_argument(
+            "--verbose",
+            dest="verbosity",
+            action="store_const",
+            const=2,
+            help=_("tell more; the same as -v 2"),
+        )
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help=_("write nothing and list what would be written"),
+        )
+        parser.add_argument(
+            "--conflict",
+            metavar="REMOTE_WINS|LOCAL_WINS|SKIP|MANUAL",
+            help=_("who wins where both sides changed a row"),
+        )
+        parser.add_argument(
+            "--capture",
+            metavar="auto|binlog|digest|watermark",
+            help=_("how an INCREMENTAL run finds changed rows"),
+        )
+        parser.add_argument("--force", action="store_true", help=_("do what a guard would refuse"))
+        parser.add_argument(
+            "--json", action="store_true", help=_("print one JSON object and nothing else")
+        )
+        parser.add_argument(
+            "--progress",
+            default="auto",
+            metavar="auto|always|never",
+            help=_("show progress on stderr"),
+        )
+        parser.add_argument(
+            "--env-file", metavar="FILE", help=_("read the settings from here instead of .env")
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Runs the sync and prints its report.
+
+        Args:
+            args: Unused.
+            options: The flags.
+
+        Raises:
+            CommandError: Not everything is done; `returncode` says why.
+        """
+        quiet = options["verbosity"] == 0
+        try:
+            report = sync(
+                sync_type=options["sync_type"],
+                direction=options["direction"],
+                tables=options["tables"],
+                conflict=options["conflict"],
+                capture=options["capture"],
+                force=options["force"],
+                dry_run=options["dry_run"],
+                env_file=options["env_file"],
+                progress="never" if quiet else options["progress"],
+            )
+        except SyncError as error:
+            raise self._failed(error, as_json=options["json"]) from error
+        except KeyboardInterrupt as interrupt:
+            raise self._failed(error_from(_INTERRUPTED), as_json=options["json"]) from interrupt
+        if options["json"]:
+            self.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False))
+        elif not quiet:
+            self._print(report_lines(report, detailed=options["verbosity"] > 1))
+        if not report.ok:
+            raise CommandError(_unfinished(report), returncode=report.exit_code)
+
+    def _print(self, lines: Iterable[Line]) -> None:
+        styles = {
+            Tone.GOOD: self.style.SUCCESS,
+            Tone.WARNING: self.style.WARNING,
+            Tone.BAD: self.style.ERROR,
+        }
+        for line in lines:
+            self.stdout.write(line.text, styles.get(line.tone))
+
+    def _failed(self, error: SyncError, *, as_json: bool) -> CommandError:
+        """Tells of a run that could not be done at all, in words or as JSON."""
+        known = ErrorReport.from_exception(error)
+        if as_json:
+            self.stdout.write(json.dumps({"error": known.as_dict()}, ensure_ascii=False))
+        lines = "\n".join(line.text for line in error_lines(known))
+        return CommandError(lines, returncode=exit_status(known.code))
+
+
+def _unfinished(report: SyncReport) -> str:
+    match report.exit_code:
+        case 3:
+            return _("Done, but conflicts wait for a person or rows were skipped.")
+        case 4:
+            return _("Another run holds the lock of a table.")
+        case 130:
+            return _("Interrupted; run the sync again to continue.")
+        case _:
+            return _("Not every table could be synced.")

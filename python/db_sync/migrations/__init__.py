@@ -1,0 +1,1 @@
+"""How the control tables come about in a Django project."""

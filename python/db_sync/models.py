@@ -1,0 +1,210 @@
+"""The engine's tables, for Django to look at.
+
+The engine owns them and defines them; these models are unmanaged and name the columns that people
+use. Words of a fixed set (`FULL`, `SUCCESS`, …) are the engine's own and are not translated.
+"""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class SyncType(models.TextChoices):
+    """Which rows a run looks at."""
+
+    FULL = "FULL", "FULL"
+    INCREMENTAL = "INCREMENTAL", "INCREMENTAL"
+
+
+class Direction(models.TextChoices):
+    """Which sides a run may write."""
+
+    BOTH = "BOTH", "BOTH"
+    REMOTE_TO_LOCAL = "REMOTE_TO_LOCAL", "REMOTE_TO_LOCAL"
+    LOCAL_TO_REMOTE = "LOCAL_TO_REMOTE", "LOCAL_TO_REMOTE"
+
+
+class Strategy(models.TextChoices):
+    """Who wins a conflict."""
+
+    REMOTE_WINS = "REMOTE_WINS", "REMOTE_WINS"
+    LOCAL_WINS = "LOCAL_WINS", "LOCAL_WINS"
+    SKIP = "SKIP", "SKIP"
+    MANUAL = "MANUAL", "MANUAL"
+
+
+class Status(models.TextChoices):
+    """How one pass of a run stands."""
+
+    RUNNING = "RUNNING", "RUNNING"
+    SUCCESS = "SUCCESS", "SUCCESS"
+    PARTIAL = "PARTIAL", "PARTIAL"
+    FAILED = "FAILED", "FAILED"
+    INTERRUPTED = "INTERRUPTED", "INTERRUPTED"
+
+
+class Trigger(models.TextChoices):
+    """Who started a run."""
+
+    MANUAL = "MANUAL", "MANUAL"
+    SCHEDULED = "SCHEDULED", "SCHEDULED"
+    REALTIME = "REALTIME", "REALTIME"
+    TEST = "TEST", "TEST"
+
+
+class Side(models.TextChoices):
+    """One of the two databases."""
+
+    REMOTE = "REMOTE", "REMOTE"
+    LOCAL = "LOCAL", "LOCAL"
+
+
+class State(models.TextChoices):
+    """Whether a conflict still waits for a person."""
+
+    PENDING = "PENDING", "PENDING"
+    RESOLVED = "RESOLVED", "RESOLVED"
+
+
+class Action(models.TextChoices):
+    """What a run did to a row."""
+
+    INSERT = "INSERT", "INSERT"
+    UPDATE = "UPDATE", "UPDATE"
+    DELETE = "DELETE", "DELETE"
+
+
+class SyncConfig(models.Model):
+    """How one table is synced. A row here goes before the environment."""
+
+    id = models.AutoField(primary_key=True)
+    table_name = models.CharField(_("table"), max_length=100, unique=True)
+    sync_enabled = models.BooleanField(_("enabled"), default=True)
+    sync_type = models.CharField(
+        _("sync type"), max_length=20, choices=SyncType, default=SyncType.INCREMENTAL
+    )
+    sync_direction = models.CharField(
+        _("direction"), max_length=20, choices=Direction, default=Direction.BOTH
+    )
+    last_sync_time = models.DateTimeField(_("last sync"), null=True, editable=False)
+    last_sync_position = models.CharField(
+        _("last position"), max_length=255, null=True, editable=False
+    )
+    priority = models.IntegerField(_("priority"), default=0)
+    conflict_resolution = models.CharField(
+        _("conflict strategy"), max_length=20, choices=Strategy, default=Strategy.REMOTE_WINS
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        """Greater priority first, as the engine takes the tables."""
+
+        managed = False
+        db_table = "db_sync_config"
+        ordering = ("-priority", "table_name")
+        verbose_name = _("table configuration")
+        verbose_name_plural = _("table configurations")
+
+    def __str__(self) -> str:
+        """Names the table and how it is synced."""
+        return f"{self.table_name} ({self.sync_type}, {self.sync_direction})"
+
+
+class SyncLog(models.Model):
+    """One pass of a run: one table in one direction."""
+
+    run_id = models.CharField(_("run"), max_length=36, null=True)
+    table_name = models.CharField(_("table"), max_length=100)
+    sync_type = models.CharField(_("sync type"), max_length=20, choices=SyncType, null=True)
+    sync_direction = models.CharField(_("direction"), max_length=20, choices=Direction, null=True)
+    status = models.CharField(_("status"), max_length=20, choices=Status)
+    start_time = models.DateTimeField(_("start"))
+    end_time = models.DateTimeField(_("end"), null=True)
+    duration = models.DecimalField(_("seconds"), max_digits=12, decimal_places=3, null=True)
+    triggered_by = models.CharField(
+        _("started by"), max_length=20, choices=Trigger, default=Trigger.MANUAL
+    )
+    rows_scanned = models.BigIntegerField(_("rows scanned"), default=0)
+    rows_inserted = models.BigIntegerField(_("rows inserted"), default=0)
+    rows_updated = models.BigIntegerField(_("rows updated"), default=0)
+    rows_deleted = models.BigIntegerField(_("rows deleted"), default=0)
+    rows_skipped = models.BigIntegerField(_("rows skipped"), default=0)
+    conflicts = models.BigIntegerField(_("conflicts"), default=0)
+    error_code = models.CharField(_("error code"), max_length=20, null=True)
+    error_message = models.TextField(_("error message"), null=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        """Newest first."""
+
+        managed = False
+        db_table = "db_sync_log"
+        ordering = ("-id",)
+        verbose_name = _("log entry")
+        verbose_name_plural = _("log entries")
+
+    def __str__(self) -> str:
+        """Names the table, the direction, how it went and when."""
+        return f"{self.table_name} {self.sync_direction}: {self.status} ({self.start_time})"
+
+
+class SyncConflict(models.Model):
+    """One row that both sides changed, with both versions, whoever won.
+
+    The table has two more columns, by which the engine finds a conflict again; they mean nothing to
+    a person.
+    """
+
+    run_id = models.CharField(_("run"), max_length=36)
+    table_name = models.CharField(_("table"), max_length=100)
+    row_key = models.JSONField(_("row key"))
+    kind = models.CharField(_("kind"), max_length=20)
+    remote_row = models.JSONField(_("row on REMOTE"), null=True)
+    local_row = models.JSONField(_("row on LOCAL"), null=True)
+    strategy = models.CharField(_("conflict strategy"), max_length=20, choices=Strategy)
+    state = models.CharField(_("state"), max_length=10, choices=State)
+    winner = models.CharField(_("winner"), max_length=10, choices=Side, null=True)
+    resolved_by = models.CharField(_("resolved by"), max_length=150, null=True)
+    resolved_at = models.DateTimeField(_("resolved"), null=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        """Newest first."""
+
+        managed = False
+        db_table = "db_sync_conflict"
+        ordering = ("-id",)
+        verbose_name = _("conflict")
+        verbose_name_plural = _("conflicts")
+
+    def __str__(self) -> str:
+        """Names the row, what happened to it and whether that is settled."""
+        return f"{self.table_name} {self.row_key}: {self.kind}, {self.state}"
+
+
+class SyncUndo(models.Model):
+    """What a run overwrote, deleted or inserted on one side.
+
+    An inserted batch is one row here, with an array of keys and nothing before.
+    """
+
+    run_id = models.CharField(_("run"), max_length=36)
+    table_name = models.CharField(_("table"), max_length=100)
+    side = models.CharField(_("side"), max_length=6, choices=Side)
+    action = models.CharField(_("action"), max_length=6, choices=Action)
+    row_key = models.JSONField(_("row key"))
+    row_before = models.JSONField(_("row before"), null=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        """Newest first, the order in which a run is taken back."""
+
+        managed = False
+        db_table = "db_sync_undo"
+        ordering = ("-id",)
+        verbose_name = _("pre-image")
+        verbose_name_plural = _("pre-images")
+
+    def __str__(self) -> str:
+        """Names the row, the side and what was done there."""
+        return f"{self.table_name} {self.row_key}: {self.action} on {self.side}"

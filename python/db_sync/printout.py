@@ -1,0 +1,201 @@
+"""A report as lines for people, in the language that Django has active."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+from db_sync.errors import fill
+from db_sync.report import Change, ErrorReport, PassCounts, SyncReport, TableReport
+
+
+class Tone(Enum):
+    """How a line is meant; the command chooses the colour."""
+
+    PLAIN = "plain"
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+class Line(NamedTuple):
+    """One line of output."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+_TONES = {"SUCCESS": Tone.GOOD, "PARTIAL": Tone.WARNING}
+
+
+def sentence(template: str, names: Mapping[str, str], otherwise: str) -> str:
+    """Translates one of the engine's sentences.
+
+    Args:
+        template: The sentence with its `{name}` places; empty where the engine gave none.
+        names: What stands in the places.
+        otherwise: The English sentence, filled in.
+
+    Returns:
+        The sentence in the active language.
+    """
+    return fill(_(template), names) if template else otherwise
+
+
+def error_lines(error: ErrorReport, indent: str = "") -> Iterator[Line]:
+    """Says what happened and what to do.
+
+    Args:
+        error: The failure.
+        indent: Goes before each line.
+
+    Yields:
+        A line with the code and the message, and one with the hint.
+    """
+    message = sentence(error.template, error.names, error.message)
+    yield Line(f"{indent}{error.code}: {message}", Tone.BAD)
+    if error.hint:
+        hint = sentence(error.hint_template, error.names, error.hint)
+        yield Line(f"{indent}  {hint}")
+
+
+def report_lines(report: SyncReport, *, detailed: bool) -> Iterator[Line]:
+    """Tells what a run did.
+
+    Args:
+        report: The run.
+        detailed: Several lines for each table, in words, instead of one.
+
+    Yields:
+        A heading, each table, the failures that belong to none, and the totals.
+    """
+    yield Line(_heading(report, detailed=detailed))
+    width = max((len(table.table) for table in report.tables), default=0)
+    for table in report.tables:
+        if detailed:
+            yield from _detailed(table)
+        else:
+            yield Line(_compact(table, width), _TONES.get(table.status, Tone.BAD))
+        for note in table.notes:
+            yield Line("  " + _("note: %(note)s") % {"note": note}, Tone.WARNING)
+        for error in _errors_of(table, report.errors):
+            yield from error_lines(error, "  ")
+        if table.changes is not None:
+            yield from (Line(_change(change)) for change in table.changes)
+            if table.changes_truncated:
+                yield Line("  " + _("… and more rows"))
+    names = {table.table for table in report.tables}
+    for error in report.errors:
+        if error.table not in names:
+            yield from error_lines(error)
+    yield Line(_totals(report), _TONES.get(report.status, Tone.BAD))
+
+
+def _heading(report: SyncReport, *, detailed: bool) -> str:
+    parts = [
+        _("Run %(run)s: %(type)s, %(direction)s")
+        % {"run": report.run_id, "type": report.sync_type, "direction": report.sync_direction}
+    ]
+    if report.dry_run:
+        parts.append(_("dry run, nothing is written"))
+    if not detailed:
+        parts.append(_("+ inserted, ~ updated, - deleted"))
+    return "; ".join(parts)
+
+
+def _compact(table: TableReport, width: int) -> str:
+    parts = [f"{table.table:<{width}}", f"{table.status:<8}", f"{table.capture:<9}"]
+    parts.append(f"REMOTE→LOCAL {_signs(table.remote_to_local)}")
+    parts.append(f"LOCAL→REMOTE {_signs(table.local_to_remote)}")
+    parts.append(_("conflicts %(count)d") % {"count": table.conflicts.detected})
+    parts.append(
+        _("rows %(remote)d/%(local)d") % {"remote": table.rows.remote, "local": table.rows.local}
+    )
+    # A dry run leaves nothing behind that could be verified.
+    if table.changes is None:
+        parts.append(_verified(table))
+    parts.append(_milliseconds(table.duration_ms))
+    return "  ".join(parts)
+
+
+def _detailed(table: TableReport) -> Iterator[Line]:
+    heading = _("%(table)s: %(status)s, found by %(capture)s, strategy %(strategy)s, %(time)s") % {
+        "table": table.table,
+        "status": table.status,
+        "capture": table.capture,
+        "strategy": table.strategy,
+        "time": _milliseconds(table.duration_ms),
+    }
+    yield Line(heading, _TONES.get(table.status, Tone.BAD))
+    for name, counts in (
+        ("REMOTE→LOCAL", table.remote_to_local),
+        ("LOCAL→REMOTE", table.local_to_remote),
+    ):
+        words = _("%(inserted)d inserted, %(updated)d updated, %(deleted)d deleted") % {
+            "inserted": counts.inserted,
+            "updated": counts.updated,
+            "deleted": counts.deleted,
+        }
+        yield Line(f"  {name}: {words}")
+    if table.conflicts.detected:
+        conflicts = _(
+            "conflicts: %(detected)d (REMOTE won %(remote)d, LOCAL won %(local)d, "
+            "skipped %(skipped)d, waiting for a person %(manual)d)"
+        ) % {
+            "detected": table.conflicts.detected,
+            "remote": table.conflicts.remote_wins,
+            "local": table.conflicts.local_wins,
+            "skipped": table.conflicts.skipped,
+            "manual": table.conflicts.manual,
+        }
+        yield Line("  " + conflicts, Tone.WARNING)
+    rows = _("rows: REMOTE %(remote)d, LOCAL %(local)d") % {
+        "remote": table.rows.remote,
+        "local": table.rows.local,
+    }
+    yield Line("  " + (rows if table.changes is not None else f"{rows}; {_verified(table)}"))
+
+
+def _totals(report: SyncReport) -> str:
+    to_local = sum((table.remote_to_local for table in report.tables), PassCounts())
+    to_remote = sum((table.local_to_remote for table in report.tables), PassCounts())
+    return _(
+        "%(status)s: tables %(tables)d, REMOTE→LOCAL %(to_local)s, LOCAL→REMOTE %(to_remote)s, "
+        "conflicts %(conflicts)d, failures %(failures)d, %(time)s"
+    ) % {
+        "status": report.status,
+        "tables": len(report.tables),
+        "to_local": _signs(to_local),
+        "to_remote": _signs(to_remote),
+        "conflicts": sum(table.conflicts.detected for table in report.tables),
+        "failures": len(report.errors),
+        "time": _milliseconds(report.duration_ms),
+    }
+
+
+def _errors_of(table: TableReport, errors: Iterable[ErrorReport]) -> list[ErrorReport]:
+    """Collects a table's failures; the one that ended it may stand in the table itself as well."""
+    found = [error for error in errors if error.table == table.table]
+    sentences = {(error.code, error.message) for error in found}
+    if table.error and (table.error.code, table.error.message) not in sentences:
+        found.append(table.error)
+    return found
+
+
+def _change(change: Change) -> str:
+    key = ", ".join(f"{column}={value}" for column, value in change.key.items())
+    columns = ", ".join(change.columns)
+    return f"  {change.action} {change.to} {key}" + (f": {columns}" if columns else "")
+
+
+def _signs(counts: PassCounts) -> str:
+    return f"+{counts.inserted} ~{counts.updated} -{counts.deleted}"
+
+
+def _verified(table: TableReport) -> str:
+    return _("verified") if table.verified else _("not verified")
+
+
+def _milliseconds(duration: int) -> str:
+    return _("%(duration)d ms") % {"duration": duration}

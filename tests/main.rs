@@ -1,0 +1,13 @@
+//! Tests against real servers, in one binary.
+//!
+//! `make test` starts the servers and says where they are; see `support::pairing`. Every test makes databases of
+//! its own and drops them.
+
+mod decision_table;
+mod errors;
+mod histories;
+mod houses;
+mod keys;
+mod relations;
+mod scenarios;
+mod support;

@@ -1,0 +1,115 @@
+"""Fixtures that several files share: a recorded engine, and databases of a test's own."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+from pytest_django import DjangoDbBlocker
+
+from db_sync import _native
+
+SERVER = {
+    "engine": "mysql",
+    "host": "db.example.com",
+    "port": 3306,
+    "name": "shop",
+    "user": "sync",
+    "password": "s3cret",
+    "ssl_mode": "PREFERRED",
+    "ssl_ca": None,
+}
+FILE = {**SERVER, "engine": "sqlite", "name": "local.sqlite3"}
+
+
+def table_data(**changes: Any) -> dict[str, Any]:
+    """One table of a report, as the engine writes it."""
+    return {
+        "table": "products",
+        "status": "SUCCESS",
+        "capture": "digest",
+        "strategy": "REMOTE_WINS",
+        "remote_to_local": {"inserted": 3, "updated": 2, "deleted": 1},
+        "local_to_remote": {"inserted": 0, "updated": 1, "deleted": 0},
+        "conflicts": {
+            "detected": 1,
+            "remote_wins": 1,
+            "local_wins": 0,
+            "skipped": 0,
+            "manual": 0,
+        },
+        "rows": {"remote": 110, "local": 110},
+        "verified": True,
+        "duration_ms": 97,
+        "error": None,
+        "notes": [],
+        **changes,
+    }
+
+
+def report_data(*tables: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A whole report, as the engine writes it."""
+    return {
+        "run_id": "5f3a",
+        "sync_type": "INCREMENTAL",
+        "sync_direction": "BOTH",
+        "dry_run": False,
+        "status": "SUCCESS",
+        "started_at": "2026-01-06T14:30:00Z",
+        "duration_ms": 412,
+        "tables": list(tables) or [table_data()],
+        "errors": [],
+        "exit_code": 0,
+        **changes,
+    }
+
+
+class RecordedEngine:
+    """Stands where the native module would: notes what it is asked and answers what it is told.
+
+    Attributes:
+        asked: The options of each run.
+        answer: The report of the next run, or the exception that it raises.
+        sides: What the settings say of the two sides and of the default.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.answer: dict[str, Any] | BaseException = report_data()
+        self.sides: dict[str, Any] = {"remote": SERVER, "local": SERVER, "default": "remote"}
+
+    def run(self, options: str) -> str:
+        """Takes the place of `_native.run`."""
+        self.asked.append(json.loads(options))
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return json.dumps(self.answer)
+
+    def settings(self, env_file: str | None) -> str:
+        """Takes the place of `_native.settings`."""
+        return json.dumps(self.sides)
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> RecordedEngine:
+    """An engine that does nothing and remembers everything."""
+    recorded = RecordedEngine()
+    monkeypatch.setattr(_native, "run", recorded.run)
+    monkeypatch.setattr(_native, "settings", recorded.settings)
+    return recorded
+
+
+@pytest.fixture
+def files(tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[Path]:
+    """Points Django's aliases to new SQLite files; `default` is the remote side."""
+    names = {"default": "remote", "remote": "remote", "local": "local"}
+    before = {alias: connections[alias].settings_dict["NAME"] for alias in names}
+    with django_db_blocker.unblock():
+        for alias, name in names.items():
+            connections[alias].settings_dict["NAME"] = str(tmp_path / f"{name}.sqlite3")
+        yield tmp_path
+        for alias, name in before.items():
+            connections[alias].close()
+            connections[alias].settings_dict["NAME"] = name

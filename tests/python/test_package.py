@@ -1,0 +1,36 @@
+import subprocess
+import sys
+
+import pytest
+
+import db_sync
+from db_sync import __main__, _native
+
+
+def test_importing_needs_no_django() -> None:
+    code = "import sys; sys.modules['django'] = None; import db_sync, db_sync.conf, db_sync.engine"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_is_there() -> None:
+    assert [name for name in db_sync.__all__ if not hasattr(db_sync, name)] == []
+
+
+@pytest.mark.parametrize("name", ["run", "main", "settings", "control_statements", "SyncError"])
+def test_the_native_module_has_what_the_stub_says(name: str) -> None:
+    assert hasattr(_native, name)
+
+
+def test_the_command_hands_its_arguments_and_its_status_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+
+    def native_main(argv: list[str]) -> int:
+        seen.append(argv)
+        return 3
+
+    monkeypatch.setattr(_native, "main", native_main)
+    monkeypatch.setattr(sys, "argv", ["/somewhere/__main__.py", "run", "--json"])
+    assert __main__.main() == 3
+    assert seen == [["db-sync", "run", "--json"]]

@@ -1,0 +1,299 @@
+"""The example, driven as a user drives it: `manage.py` commands on two SQLite files."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHOP = Path(__file__).parents[2] / "examples/shop"
+REPORT_KEYS = {
+    "run_id",
+    "sync_type",
+    "sync_direction",
+    "dry_run",
+    "status",
+    "started_at",
+    "duration_ms",
+    "tables",
+    "errors",
+}
+TABLE_KEYS = {
+    "table",
+    "status",
+    "capture",
+    "strategy",
+    "remote_to_local",
+    "local_to_remote",
+    "conflicts",
+    "rows",
+    "verified",
+    "duration_ms",
+    "error",
+}
+
+
+@dataclass
+class Site:
+    """A shop in a folder of its own."""
+
+    folder: Path
+
+    def manage(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """Runs `manage.py` and checks its exit status."""
+        foreign = ("DB_", "DJANGO_", "SHOP_")
+        environment = {
+            key: value for key, value in os.environ.items() if not key.startswith(foreign)
+        }
+        done = subprocess.run(
+            [sys.executable, str(SHOP / "manage.py"), *arguments],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+
+    def sync(self, *flags: str, status: int = 0) -> dict[str, Any]:
+        """Runs `sync_db --json` and decodes the whole of stdout."""
+        report: dict[str, Any] = json.loads(
+            self.manage("sync_db", "--json", *flags, status=status).stdout
+        )
+        return report
+
+    def query(self, side: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Asks one side, or changes it."""
+        with closing(sqlite3.connect(self.folder / f"{side}.sqlite3")) as connection, connection:
+            return connection.execute(sql, values).fetchall()
+
+    def rows(self, side: str) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table of the shop."""
+        named = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'shop%'"
+        return {
+            name: self.query(side, f"SELECT * FROM {name} ORDER BY 1")  # noqa: S608
+            for (name,) in self.query(side, named)
+        }
+
+    def bytes(self) -> dict[str, bytes]:
+        """Every file of the folder."""
+        return {path.name: path.read_bytes() for path in self.folder.iterdir()}
+
+
+def copy(site: Site, folder: Path) -> Site:
+    shutil.copytree(site.folder, folder)
+    return Site(folder)
+
+
+def written(report: dict[str, Any]) -> int:
+    passes = [
+        table[name] for table in report["tables"] for name in ("remote_to_local", "local_to_remote")
+    ]
+    return sum(sum(counts.values()) for counts in passes)
+
+
+def table(report: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in report["tables"] if one["table"] == name)
+    return found
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """Both sides migrated, the remote one with data. Copied, never changed."""
+    site = Site(tmp_path_factory.mktemp("seeded"))
+    example = (SHOP / ".env.example").read_text()
+    # All tables, Django's own included.
+    (site.folder / ".env").write_text(example.replace("DB_SYNC_TABLES=", "#"))
+    site.manage("migrate", "--database=remote", "--verbosity=0")
+    site.manage("migrate", "--database=local", "--verbosity=0")
+    site.manage("seed_shop", "--rows=200", "--seed=7")
+    return site
+
+
+@pytest.fixture(scope="session")
+def synced(seeded: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The same after one FULL. Copied, never changed."""
+    site = copy(seeded, tmp_path_factory.mktemp("synced") / "site")
+    site.sync("--type", "FULL")
+    return site
+
+
+@pytest.fixture
+def new(seeded: Site, tmp_path: Path) -> Site:
+    return copy(seeded, tmp_path / "site")
+
+
+@pytest.fixture
+def site(synced: Site, tmp_path: Path) -> Site:
+    return copy(synced, tmp_path / "site")
+
+
+def test_seeding_is_deterministic(seeded: Site, new: Site) -> None:
+    for sql in (
+        "DELETE FROM shop_orderitem",
+        "DELETE FROM shop_order",
+        "DELETE FROM shop_customer",
+        "DELETE FROM shop_product_tags",
+        "DELETE FROM shop_product",
+        "DELETE FROM shop_tag",
+        "DELETE FROM shop_category",
+    ):
+        new.query("remote", sql)
+    new.manage("seed_shop", "--rows=200", "--seed=7")
+    assert new.rows("remote") == seeded.rows("remote")
+
+
+def test_full_makes_an_empty_side_equal(new: Site) -> None:
+    report = new.sync("--type", "FULL")
+    assert report["status"] == "SUCCESS"
+    assert table(report, "shop_product")["remote_to_local"]["inserted"] == 200
+    assert all(one["verified"] for one in report["tables"])
+    rows = new.rows("local")
+    assert (len(rows), rows) == (7, new.rows("remote"))
+
+
+def test_the_json_is_what_scripts_rely_on(site: Site) -> None:
+    done = site.manage("sync_db", "--json", "--progress", "always")
+    report = json.loads(done.stdout)
+    assert set(report) >= REPORT_KEYS
+    assert all(set(one) >= TABLE_KEYS for one in report["tables"])
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["FULL", "INCREMENTAL"])
+def test_a_second_run_writes_nothing(site: Site, kind: str) -> None:
+    report = site.sync("--type", kind)
+    assert (report["status"], written(report)) == ("SUCCESS", 0)
+
+
+def test_identical_rows_of_djangos_own_are_no_conflicts(new: Site) -> None:
+    report = new.sync()
+    for name in ("auth_permission", "django_content_type"):
+        assert table(report, name)["conflicts"]["detected"] == 0
+        assert table(report, name)["rows"]["remote"] > 0
+
+
+def test_changes_of_both_sides_meet_and_the_conflict_is_kept(site: Site) -> None:
+    site.manage("shop_demo_changes")
+    report = site.sync()
+    product = table(report, "shop_product")
+    assert product["remote_to_local"] == {"inserted": 1, "updated": 2, "deleted": 0}
+    assert product["conflicts"]["remote_wins"] == 1
+    items = table(report, "shop_orderitem")
+    assert items["remote_to_local"]["deleted"] == items["local_to_remote"]["deleted"] == 1
+    assert table(report, "shop_customer")["local_to_remote"]["inserted"] == 1
+    assert table(report, "shop_order")["local_to_remote"]["updated"] == 1
+    assert site.rows("local") == site.rows("remote")
+    assert site.query("local", "SELECT table_name, kind, state, winner FROM db_sync_conflict") == [
+        ("shop_product", "update/update", "RESOLVED", "REMOTE")
+    ]
+    assert written(site.sync()) == 0
+
+
+def test_a_conflict_for_a_person_waits_and_is_recorded_once(site: Site) -> None:
+    site.manage("shop_demo_changes")
+    for _ in range(2):
+        report = site.sync("--conflict", "manual", status=3)
+        assert report["status"] == "PARTIAL"
+    price = "SELECT price FROM shop_product WHERE id = 2"
+    assert (site.query("remote", price), site.query("local", price)) == ([(11.11,)], [(22.22,)])
+    assert site.query("local", "SELECT state FROM db_sync_conflict") == [("PENDING",)]
+
+
+def test_one_table_alone(new: Site) -> None:
+    report = new.sync("--table", "shop_category")
+    assert [one["table"] for one in report["tables"]] == ["shop_category"]
+    assert new.query("local", "SELECT count(*) FROM shop_product") == [(0,)]
+
+
+@pytest.mark.parametrize("before", ["new", "site"])
+def test_a_dry_run_changes_no_byte(before: str, request: pytest.FixtureRequest) -> None:
+    site: Site = request.getfixturevalue(before)
+    site.query("remote", "UPDATE shop_product SET price = 5 WHERE id = 3")
+    files = site.bytes()
+    report = site.sync("--dry-run")
+    assert site.bytes() == files
+    assert report["dry_run"] is True
+    change = next(
+        one for one in table(report, "shop_product")["changes"] if one["key"] == {"id": 3}
+    )
+    assert change["to"] == "LOCAL"
+    assert "price" in change["columns"]
+
+
+def test_a_dry_run_says_when_there_is_more(new: Site) -> None:
+    product = table(new.sync("--dry-run"), "shop_product")
+    assert (len(product["changes"]), product["changes_truncated"]) == (100, True)
+
+
+def test_people_get_tables_and_totals(site: Site) -> None:
+    short = site.manage("sync_db").stdout
+    verbose = site.manage("sync_db", "--verbose").stdout
+    assert "shop_product" in short
+    assert "0 inserted, 0 updated, 0 deleted" in verbose
+    assert short.splitlines()[-1].startswith("SUCCESS")
+
+
+@pytest.mark.parametrize(
+    ("flags", "code"),
+    [
+        (["--type", "partial"], "CFG_002"),
+        (["--conflict", "nobody"], "CFG_002"),
+        (["--capture", "guess"], "CFG_002"),
+        (["--progress", "sometimes"], "CFG_002"),
+        (["--direction", "sideways"], "CFG_004"),
+        (["--table", "no_such_table"], "CFG_003"),
+        (["--env-file", "missing.env"], "CFG_002"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_a_code(site: Site, flags: list[str], code: str) -> None:
+    assert site.sync(*flags, status=2)["error"]["code"] == code
+    done = site.manage("sync_db", *flags, status=2)
+    assert code in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_values_are_taken_in_any_case(site: Site) -> None:
+    report = site.sync("--type", "full", "--direction", "remote_to_local", "--conflict", "skip")
+    assert (report["sync_type"], report["sync_direction"]) == ("FULL", "REMOTE_TO_LOCAL")
+
+
+def test_a_side_that_is_not_there_ends_with_1(site: Site) -> None:
+    (site.folder / "remote.sqlite3").unlink()
+    error = site.sync(status=1)["error"]
+    assert error["code"] == "DB_CONN_004"
+    assert "remote.sqlite3" in error["message"]
+
+
+def test_the_same_failure_has_the_same_class_in_python(site: Site) -> None:
+    code = (
+        "import db_sync\ntry: db_sync.sync(tables=['x'])\nexcept db_sync.ConfigError as e: print(e)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=site.folder, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("CFG_003: ")
+
+
+def test_the_demo_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(SHOP, tmp_path / "shop", ignore=shutil.ignore_patterns("data", "__pycache__"))
+    monkeypatch.setenv("DB_REMOTE_NAME", "must-not-be-used")
+    done = subprocess.run(
+        [sys.executable, "demo.py"],
+        cwd=tmp_path / "shop",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "'winner': 'REMOTE'" in done.stdout
+    assert "REMOTE→LOCAL +0 ~0 -0, LOCAL→REMOTE +0 ~0 -0, conflicts 0, failures 0" in done.stdout

@@ -1,0 +1,100 @@
+//! Rows that stand in other rows' way.
+
+use crate::support::each_pairing;
+use crate::support::pairing::table;
+
+const FAMILY: &str = "CREATE TABLE parent (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20)); \
+    CREATE TABLE child (id INTEGER NOT NULL PRIMARY KEY, parent_id INTEGER, v VARCHAR(20), \
+    FOREIGN KEY (parent_id) REFERENCES parent (id) ON DELETE CASCADE)";
+
+#[test]
+fn parents_come_first_and_go_last() {
+    each_pairing(|pair| {
+        pair.both(FAMILY);
+        pair.remote.sql("INSERT INTO parent VALUES (1,'a'),(2,'b'); INSERT INTO child VALUES (10,1,'x'),(20,2,'y')");
+        assert_eq!(pair.sync("--type FULL").exit_code, 0);
+        pair.remote.sql("DELETE FROM child WHERE id=10; DELETE FROM parent WHERE id=1; \
+            INSERT INTO parent VALUES (3,'c'); UPDATE child SET parent_id=3 WHERE id=20; DELETE FROM parent WHERE id=2");
+        pair.local.sql("INSERT INTO parent VALUES (4,'d'); INSERT INTO child VALUES (40,4,'z')");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, v FROM parent ORDER BY id");
+        pair.assert_same("SELECT id, parent_id, v FROM child ORDER BY id");
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM child"), "2");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn a_cascade_that_was_not_meant_is_a_conflict() {
+    each_pairing(|pair| {
+        pair.both(FAMILY);
+        pair.remote.sql("INSERT INTO parent VALUES (1,'a'),(2,'b'); INSERT INTO child VALUES (10,1,'x')");
+        pair.sync("--type FULL");
+        pair.remote.sql("DELETE FROM child WHERE id=10; DELETE FROM parent WHERE id=1");
+        pair.local.sql("INSERT INTO child VALUES (11,1,'mine')");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 3, "{}: {report:#?}", pair.name);
+        assert_eq!(pair.local.cell("SELECT v FROM child WHERE id=11"), "mine");
+        assert_eq!(pair.local.cell("SELECT v FROM parent WHERE id=1"), "a");
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM child"), "0");
+        assert!(report.errors.iter().any(|failure| failure.code == "SYNC_004"));
+        let open = "SELECT table_name, kind FROM db_sync_conflict WHERE state='PENDING' ORDER BY table_name";
+        let text = |text: &str| Some(text.to_owned());
+        let expected = vec![vec![text("child"), text("parent")], vec![text("parent"), text("parent")]];
+        assert_eq!(pair.local.sql(open), expected, "{}", pair.name);
+        pair.assert_settled("");
+        assert_eq!(pair.local.sql(open), expected, "{}: a second run doubles nothing", pair.name);
+    });
+}
+
+#[test]
+fn unique_values_change_places() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE slots (id INTEGER NOT NULL PRIMARY KEY, place VARCHAR(20) NOT NULL UNIQUE)");
+        pair.remote.sql("INSERT INTO slots VALUES (1,'a'),(2,'b'),(3,'c'),(4,'d')");
+        pair.sync("--type FULL");
+        pair.remote.sql("UPDATE slots SET place='t' WHERE id=1; UPDATE slots SET place='a' WHERE id=2; \
+            UPDATE slots SET place='b' WHERE id=3; UPDATE slots SET place='c' WHERE id=1; \
+            DELETE FROM slots WHERE id=4; INSERT INTO slots VALUES (5,'d')");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, place FROM slots ORDER BY id");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn two_new_rows_with_one_unique_value_both_stay() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE slots (id INTEGER NOT NULL PRIMARY KEY, place VARCHAR(20) NOT NULL UNIQUE)");
+        pair.remote.sql("INSERT INTO slots VALUES (1,'a')");
+        pair.sync("--type FULL");
+        for strategy in ["REMOTE_WINS", "LOCAL_WINS", "SKIP", "MANUAL"] {
+            pair.both("DELETE FROM slots WHERE id>1");
+            pair.remote.sql("INSERT INTO slots VALUES (2,'same')");
+            pair.local.sql("INSERT INTO slots VALUES (3,'same'),(4,'other')");
+            let report = pair.sync(&format!("--conflict {strategy}"));
+            assert_eq!(report.exit_code, 3, "{} {strategy}: {report:#?}", pair.name);
+            assert_eq!(table(&report, "slots").status, "PARTIAL");
+            assert!(report.errors.iter().any(|failure| failure.code == "SYNC_002"));
+            assert_eq!(pair.remote.cell("SELECT id FROM slots WHERE place='same'"), "2");
+            assert_eq!(pair.local.cell("SELECT id FROM slots WHERE place='same'"), "3");
+            assert_eq!(pair.remote.cell("SELECT id FROM slots WHERE place='other'"), "4");
+            pair.assert_settled(&format!("--conflict {strategy}"));
+        }
+    });
+}
+
+#[test]
+fn rows_that_refer_to_each_other_arrive() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE tree (id INTEGER NOT NULL PRIMARY KEY, up INTEGER NULL, FOREIGN KEY (up) REFERENCES tree (id))");
+        pair.remote.sql("INSERT INTO tree VALUES (1,NULL),(2,NULL),(3,NULL),(9,NULL)");
+        pair.remote.sql("UPDATE tree SET up=9 WHERE id=1; UPDATE tree SET up=3 WHERE id=2; UPDATE tree SET up=2 WHERE id=3");
+        let report = pair.sync("--type FULL");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, up FROM tree ORDER BY id");
+        pair.assert_settled("");
+    });
+}
