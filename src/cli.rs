@@ -90,12 +90,17 @@ impl RunFlags {
         let sync_type = self.sync_type.as_deref().map(|text| {
             text.parse::<SyncType>().map_err(|_| one_of("--type", text, "FULL or INCREMENTAL"))
         });
-        let direction = self.direction.as_deref().map(|text| text.parse().map_err(|_| bad_direction("--direction", text)));
+        let direction = self
+            .direction
+            .as_deref()
+            .map(|text| text.parse().map_err(|_| bad_direction("--direction", text)));
         let strategy = self.conflict.as_deref().map(|text| {
-            text.parse::<Strategy>().map_err(|_| one_of("--conflict", text, "REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL"))
+            text.parse::<Strategy>()
+                .map_err(|_| one_of("--conflict", text, "REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL"))
         });
         let capture = self.capture.as_deref().map(|text| {
-            text.parse::<Capture>().map_err(|()| one_of("--capture", text, "auto, binlog, digest or watermark"))
+            text.parse::<Capture>()
+                .map_err(|()| one_of("--capture", text, "auto, binlog, digest or watermark"))
         });
         let progress: std::result::Result<Show, ()> = self.progress.parse();
         Ok(Options {
@@ -106,7 +111,8 @@ impl RunFlags {
             tables: self.tables.clone(),
             dry_run: self.dry_run,
             force: self.force,
-            progress: progress.map_err(|()| one_of("--progress", &self.progress, "auto, always or never"))?,
+            progress: progress
+                .map_err(|()| one_of("--progress", &self.progress, "auto, always or never"))?,
             triggered_by: self.triggered_by.clone(),
         })
     }
@@ -125,7 +131,11 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     match cli.command {
         Command::Run(flags) => sync(&flags),
         Command::Schema { dialect } => {
-            let dialect = if dialect.eq_ignore_ascii_case("sqlite") { Dialect::Sqlite } else { Dialect::MariaDb };
+            let dialect = if dialect.eq_ignore_ascii_case("sqlite") {
+                Dialect::Sqlite
+            } else {
+                Dialect::MariaDb
+            };
             let statements = schema::statements(dialect, &schema::Existing::new());
             print(&statements.iter().fold(String::new(), |text, sql| text + sql + ";\n\n"));
             0
@@ -137,7 +147,9 @@ fn sync(flags: &RunFlags) -> u8 {
     log(flags.verbose);
     let outcome = begin(flags);
     match (&outcome, flags.json) {
-        (Ok(report), true) => print(&format!("{}\n", serde_json::to_string(report).unwrap_or_default())),
+        (Ok(report), true) => {
+            print(&format!("{}\n", serde_json::to_string(report).unwrap_or_default()))
+        }
         (Ok(report), false) => print(&report.text(flags.verbose)),
         (Err(error), true) => {
             let failure = serde_json::json!({"error": Failure::from(error)});
@@ -161,7 +173,10 @@ fn begin(flags: &RunFlags) -> std::result::Result<Report, SyncError> {
 /// Logs go to stderr.
 fn log(verbose: bool) {
     let level = if verbose { tracing::Level::INFO } else { tracing::Level::WARN };
-    let logger = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    let logger = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // Whoever embeds us may have set up logging already; theirs stands.
     let _ = logger.try_init();
 }

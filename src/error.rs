@@ -60,11 +60,28 @@ pub enum Code {
 impl Code {
     /// Every code, in the order of the documentation.
     pub const ALL: [Self; 22] = [
-        Self::DbConn001, Self::DbConn002, Self::DbConn003, Self::DbConn004,
-        Self::Sync001, Self::Sync002, Self::Sync003, Self::Sync004, Self::Sync005,
-        Self::Sync006, Self::Sync007, Self::Sync008, Self::Sync009, Self::Sync010,
-        Self::Cfg001, Self::Cfg002, Self::Cfg003, Self::Cfg004,
-        Self::Sys001, Self::Sys002, Self::Sys003, Self::Sys004,
+        Self::DbConn001,
+        Self::DbConn002,
+        Self::DbConn003,
+        Self::DbConn004,
+        Self::Sync001,
+        Self::Sync002,
+        Self::Sync003,
+        Self::Sync004,
+        Self::Sync005,
+        Self::Sync006,
+        Self::Sync007,
+        Self::Sync008,
+        Self::Sync009,
+        Self::Sync010,
+        Self::Cfg001,
+        Self::Cfg002,
+        Self::Cfg003,
+        Self::Cfg004,
+        Self::Sys001,
+        Self::Sys002,
+        Self::Sys003,
+        Self::Sys004,
     ];
 
     /// As users see it.
@@ -420,7 +437,8 @@ mod tests {
 
     #[test]
     fn every_code_is_spelled_once() {
-        let spelled: std::collections::HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        let spelled: std::collections::HashSet<_> =
+            Code::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(spelled.len(), Code::ALL.len());
     }
 }

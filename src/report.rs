@@ -178,8 +178,11 @@ impl Report {
         for failure in &self.errors {
             let _ = writeln!(text, "{}: {}\n  {}", failure.code, failure.message, failure.hint);
         }
-        let written: u64 =
-            self.tables.iter().map(|table| table.remote_to_local.total() + table.local_to_remote.total()).sum();
+        let written: u64 = self
+            .tables
+            .iter()
+            .map(|table| table.remote_to_local.total() + table.local_to_remote.total())
+            .sum();
         let verb = if self.dry_run { "would be written (dry run)" } else { "written" };
         let count = self.tables.len();
         let _ = writeln!(
@@ -193,7 +196,9 @@ impl Report {
 
 impl TableReport {
     fn write(&self, text: &mut String, verbose: bool) {
-        let arrow = |written: Written| format!("+{} ~{} -{}", written.inserted, written.updated, written.deleted);
+        let arrow = |written: Written| {
+            format!("+{} ~{} -{}", written.inserted, written.updated, written.deleted)
+        };
         let verified = if self.verified { "verified" } else { "not verified" };
         let _ = writeln!(
             text,
@@ -219,7 +224,8 @@ impl TableReport {
         }
         for change in self.changes.iter().flatten() {
             let columns = change.columns.join(", ");
-            let _ = writeln!(text, "  {} {} on {}: {columns}", change.action, change.key, change.to);
+            let _ =
+                writeln!(text, "  {} {} on {}: {columns}", change.action, change.key, change.to);
         }
         if self.changes_truncated == Some(true) {
             let _ = writeln!(text, "  … and more");

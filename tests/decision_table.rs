@@ -82,11 +82,21 @@ fn expected(case: Case, asked: Asked) -> Expected {
     match (remote != base, local != base) {
         // Both changed it, differently.
         (true, true) => {
-            let what = |cell: Cell| if base.is_none() { "insert" } else if cell.is_none() { "delete" } else { "update" };
+            let what = |cell: Cell| {
+                if base.is_none() {
+                    "insert"
+                } else if cell.is_none() {
+                    "delete"
+                } else {
+                    "update"
+                }
+            };
             let conflict = Some((format!("{}/{}", what(remote), what(local)), state, winner));
             match winner {
                 None => Expected { conflict, ..stay(true) },
-                Some(winner) if source.is_some_and(|source| source != winner) => Expected { conflict, ..stay(false) },
+                Some(winner) if source.is_some_and(|source| source != winner) => {
+                    Expected { conflict, ..stay(false) }
+                }
                 Some(winner) => Expected { conflict, ..all(state_of(winner)) },
             }
         }
@@ -98,7 +108,10 @@ fn expected(case: Case, asked: Asked) -> Expected {
                     (false, _) => stay(false),
                     (true, Some(winner)) if winner == source => all(state_of(source)),
                     (true, Some(_)) => stay(false),
-                    (true, None) if waits => Expected { conflict: Some(("drift".to_owned(), "PENDING", None)), ..stay(true) },
+                    (true, None) if waits => Expected {
+                        conflict: Some(("drift".to_owned(), "PENDING", None)),
+                        ..stay(true)
+                    },
                     (true, None) => stay(true),
                 },
                 _ => all(state_of(changed)),
@@ -111,14 +124,20 @@ const FILLERS: usize = 150;
 
 fn rows(name: &str, ids: impl Iterator<Item = (usize, &'static str)>) -> String {
     let rows: Vec<String> = ids.map(|(id, cell)| format!("({id},'{cell}')")).collect();
-    if rows.is_empty() { String::new() } else { format!("INSERT INTO {name} VALUES {};", rows.join(",")) }
+    if rows.is_empty() {
+        String::new()
+    } else {
+        format!("INSERT INTO {name} VALUES {};", rows.join(","))
+    }
 }
 
 /// What turns a side of the base into that side of the cases.
 fn changes(name: &str, side: impl Fn(&Case) -> Cell) -> String {
     let one = |(id, case): (usize, Case)| match (case.base, side(&case)) {
         (Some(_), None) => format!("DELETE FROM {name} WHERE id={id};"),
-        (Some(base), Some(cell)) if base != cell => format!("UPDATE {name} SET v='{cell}' WHERE id={id};"),
+        (Some(base), Some(cell)) if base != cell => {
+            format!("UPDATE {name} SET v='{cell}' WHERE id={id};")
+        }
         (None, Some(cell)) => format!("INSERT INTO {name} VALUES ({id},'{cell}');"),
         _ => String::new(),
     };
@@ -137,8 +156,11 @@ fn every_combination_on_every_pairing() {
         let all = asked();
         for (number, _) in all.iter().enumerate() {
             let name = format!("t{number}");
-            pair.both(&format!("CREATE TABLE {name} (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))"));
-            let base = cases().into_iter().enumerate().filter_map(|(id, case)| Some((id, case.base?)));
+            pair.both(&format!(
+                "CREATE TABLE {name} (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))"
+            ));
+            let base =
+                cases().into_iter().enumerate().filter_map(|(id, case)| Some((id, case.base?)));
             let fillers = (1000..1000 + FILLERS).map(|id| (id, "filler"));
             pair.remote.sql(&rows(&name, base.chain(fillers)));
         }
@@ -153,7 +175,10 @@ fn check(pair: &Pair, name: &str, asked: Asked) {
     pair.remote.sql(&changes(name, |case| case.remote));
     pair.local.sql(&changes(name, |case| case.local));
     let kind = if asked.full { "FULL" } else { "INCREMENTAL" };
-    let flags = format!("--type {kind} --direction {} --conflict {} --table {name}", asked.direction, asked.strategy);
+    let flags = format!(
+        "--type {kind} --direction {} --conflict {} --table {name}",
+        asked.direction, asked.strategy
+    );
     let report = pair.sync(&flags);
     let (mut conflicts, mut skipped) = (0, false);
     let check_rows = |when: &str| {

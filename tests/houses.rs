@@ -23,7 +23,11 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn floor(room: &str) -> u8 {
-    FLOORS.iter().find(|(name, _)| *name == room).unwrap_or_else(|| panic!("a room without a floor: {room}")).1
+    FLOORS
+        .iter()
+        .find(|(name, _)| *name == room)
+        .unwrap_or_else(|| panic!("a room without a floor: {room}"))
+        .1
 }
 
 #[test]
@@ -31,14 +35,16 @@ fn nothing_imports_upward() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for path in sources(&root) {
         let inside = path.strip_prefix(&root).unwrap();
-        let room = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let room =
+            inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
         if ["lib", "main"].contains(&room.as_str()) {
             continue;
         }
         let text = std::fs::read_to_string(&path).unwrap();
         for (number, line) in text.lines().enumerate() {
             for part in line.split("crate::").skip(1) {
-                let used: String = part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let used: String =
+                    part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 let allowed = used == room || floor(&used) < floor(&room) || shared(&used, &room);
                 assert!(allowed, "{}:{}: {room} uses {used}", path.display(), number + 1);
             }
@@ -59,7 +65,10 @@ fn only_one_room_makes_sql_safe() {
         let text = std::fs::read_to_string(&path).unwrap();
         let inside = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
         if text.contains("AssertSqlSafe") {
-            assert!(inside.starts_with("endpoint/") && inside.ends_with("session.rs"), "{inside} hands SQL to a driver");
+            assert!(
+                inside.starts_with("endpoint/") && inside.ends_with("session.rs"),
+                "{inside} hands SQL to a driver"
+            );
         }
         if text.contains("std::env::var") {
             assert_eq!(inside, "config/environment.rs", "{inside} reads the environment");

@@ -6,12 +6,32 @@ use crate::support::each_pairing;
 const KEYS: [(&str, &str, &str, [&str; 3]); 9] = [
     ("integer", "id INTEGER NOT NULL", "id", ["1", "2", "-3"]),
     ("big", "id BIGINT NOT NULL", "id", ["-9223372036854775808", "0", "9223372036854775807"]),
-    ("unsigned", "id BIGINT UNSIGNED NOT NULL", "id", ["0", "9007199254740993", "9223372036854775807"]),
+    (
+        "unsigned",
+        "id BIGINT UNSIGNED NOT NULL",
+        "id",
+        ["0", "9007199254740993", "9223372036854775807"],
+    ),
     ("text", "id VARCHAR(40) NOT NULL", "id", ["'商品'", "'Straße'", "'it''s'"]),
-    ("uuid", "id CHAR(36) NOT NULL", "id", ["'6ccd780c-baba-1026-9564-5b8c656024db'", "'a'", "'b'"]),
+    (
+        "uuid",
+        "id CHAR(36) NOT NULL",
+        "id",
+        ["'6ccd780c-baba-1026-9564-5b8c656024db'", "'a'", "'b'"],
+    ),
     ("binary", "id VARBINARY(16) NOT NULL", "id", ["x'00'", "x'00ff'", "x'ff00'"]),
-    ("composite", "a INTEGER NOT NULL, b VARCHAR(20) NOT NULL", "a, b", ["1,'x'", "1,'y'", "2,'x'"]),
-    ("moment", "id DATETIME NOT NULL", "id", ["'2024-01-01 00:00:00'", "'1999-12-31 23:59:59'", "'2024-02-29 12:00:00'"]),
+    (
+        "composite",
+        "a INTEGER NOT NULL, b VARCHAR(20) NOT NULL",
+        "a, b",
+        ["1,'x'", "1,'y'", "2,'x'"],
+    ),
+    (
+        "moment",
+        "id DATETIME NOT NULL",
+        "id",
+        ["'2024-01-01 00:00:00'", "'1999-12-31 23:59:59'", "'2024-02-29 12:00:00'"],
+    ),
     ("money", "id DECIMAL(10,2) NOT NULL", "id", ["1.50", "-2.25", "100"]),
 ];
 
@@ -21,21 +41,34 @@ fn every_form_of_key_carries_inserts_updates_and_deletes() {
         for (name, columns, key, keys) in KEYS {
             // SQLite gives a type named BINARY numeric affinity; its own name for bytes is BLOB.
             let create = |file: bool| {
-                let columns = if file { columns.replace("VARBINARY(16)", "BLOB") } else { columns.to_owned() };
+                let columns = if file {
+                    columns.replace("VARBINARY(16)", "BLOB")
+                } else {
+                    columns.to_owned()
+                };
                 format!("CREATE TABLE k_{name} ({columns}, v VARCHAR(20), PRIMARY KEY ({key}))")
             };
             pair.remote.sql(&create(pair.remote.is_file()));
             pair.local.sql(&create(pair.local.is_file()));
             let [first, second, _] = keys;
-            pair.remote.sql(&format!("INSERT INTO k_{name} VALUES ({first},'one'),({second},'two')"));
+            pair.remote
+                .sql(&format!("INSERT INTO k_{name} VALUES ({first},'one'),({second},'two')"));
         }
         pair.sync("--type FULL");
         for (name, _, key, [first, second, third]) in KEYS {
             let at = |value: &str| {
                 let parts = key.split(", ").zip(value.split(','));
-                parts.map(|(column, value)| format!("{column}={value}")).collect::<Vec<_>>().join(" AND ")
+                parts
+                    .map(|(column, value)| format!("{column}={value}"))
+                    .collect::<Vec<_>>()
+                    .join(" AND ")
             };
-            assert_eq!(pair.local.cell(&format!("SELECT COUNT(*) FROM k_{name}")), "2", "{} {name}", pair.name);
+            assert_eq!(
+                pair.local.cell(&format!("SELECT COUNT(*) FROM k_{name}")),
+                "2",
+                "{} {name}",
+                pair.name
+            );
             pair.remote.sql(&format!("UPDATE k_{name} SET v='changed' WHERE {}", at(first)));
             pair.local.sql(&format!("DELETE FROM k_{name} WHERE {}", at(second)));
             pair.local.sql(&format!("INSERT INTO k_{name} VALUES ({third},'new')"));
@@ -63,7 +96,17 @@ fn letter_case_and_spaces_are_bytes() {
         pair.remote.sql("UPDATE names SET v='y ' WHERE id='eve'");
         pair.sync("");
         assert_eq!(pair.local.cell("SELECT id FROM names WHERE v='x'"), "bob", "{}", pair.name);
-        assert_eq!(pair.local.cell("SELECT CONCAT('[',v,']') FROM names WHERE id='eve'".replace("CONCAT('[',v,']')", if pair.local.is_file() { "'['||v||']'" } else { "CONCAT('[',v,']')" }).as_str()), "[y ]");
+        assert_eq!(
+            pair.local.cell(
+                "SELECT CONCAT('[',v,']') FROM names WHERE id='eve'"
+                    .replace(
+                        "CONCAT('[',v,']')",
+                        if pair.local.is_file() { "'['||v||']'" } else { "CONCAT('[',v,']')" }
+                    )
+                    .as_str()
+            ),
+            "[y ]"
+        );
         pair.assert_settled("");
     });
 }

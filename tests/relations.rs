@@ -29,7 +29,7 @@ fn parents_come_first_and_go_last() {
 fn a_cascade_that_was_not_meant_is_a_conflict() {
     each_pairing(|pair| {
         pair.both(FAMILY);
-        pair.remote.sql("INSERT INTO parent VALUES (1,'a'),(2,'b'); INSERT INTO child VALUES (10,1,'x')");
+        pair.remote.sql("INSERT INTO parent VALUES (1,'a'),(2,'b'); INSERT INTO child VALUES (10,1,'x'),(12,2,'y')");
         pair.sync("--type FULL");
         pair.remote.sql("DELETE FROM child WHERE id=10; DELETE FROM parent WHERE id=1");
         pair.local.sql("INSERT INTO child VALUES (11,1,'mine')");
@@ -37,11 +37,12 @@ fn a_cascade_that_was_not_meant_is_a_conflict() {
         assert_eq!(report.exit_code, 3, "{}: {report:#?}", pair.name);
         assert_eq!(pair.local.cell("SELECT v FROM child WHERE id=11"), "mine");
         assert_eq!(pair.local.cell("SELECT v FROM parent WHERE id=1"), "a");
-        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM child"), "0");
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM child"), "1");
         assert!(report.errors.iter().any(|failure| failure.code == "SYNC_004"));
         let open = "SELECT table_name, kind FROM db_sync_conflict WHERE state='PENDING' ORDER BY table_name";
         let text = |text: &str| Some(text.to_owned());
-        let expected = vec![vec![text("child"), text("parent")], vec![text("parent"), text("parent")]];
+        let expected =
+            vec![vec![text("child"), text("parent")], vec![text("parent"), text("parent")]];
         assert_eq!(pair.local.sql(open), expected, "{}", pair.name);
         pair.assert_settled("");
         assert_eq!(pair.local.sql(open), expected, "{}: a second run doubles nothing", pair.name);
@@ -54,9 +55,11 @@ fn unique_values_change_places() {
         pair.both("CREATE TABLE slots (id INTEGER NOT NULL PRIMARY KEY, place VARCHAR(20) NOT NULL UNIQUE)");
         pair.remote.sql("INSERT INTO slots VALUES (1,'a'),(2,'b'),(3,'c'),(4,'d')");
         pair.sync("--type FULL");
-        pair.remote.sql("UPDATE slots SET place='t' WHERE id=1; UPDATE slots SET place='a' WHERE id=2; \
+        pair.remote.sql(
+            "UPDATE slots SET place='t' WHERE id=1; UPDATE slots SET place='a' WHERE id=2; \
             UPDATE slots SET place='b' WHERE id=3; UPDATE slots SET place='c' WHERE id=1; \
-            DELETE FROM slots WHERE id=4; INSERT INTO slots VALUES (5,'d')");
+            DELETE FROM slots WHERE id=4; INSERT INTO slots VALUES (5,'d')",
+        );
         let report = pair.sync("");
         assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
         pair.assert_same("SELECT id, place FROM slots ORDER BY id");
@@ -70,17 +73,22 @@ fn two_new_rows_with_one_unique_value_both_stay() {
         pair.both("CREATE TABLE slots (id INTEGER NOT NULL PRIMARY KEY, place VARCHAR(20) NOT NULL UNIQUE)");
         pair.remote.sql("INSERT INTO slots VALUES (1,'a')");
         pair.sync("--type FULL");
-        for strategy in ["REMOTE_WINS", "LOCAL_WINS", "SKIP", "MANUAL"] {
-            pair.both("DELETE FROM slots WHERE id>1");
-            pair.remote.sql("INSERT INTO slots VALUES (2,'same')");
-            pair.local.sql("INSERT INTO slots VALUES (3,'same'),(4,'other')");
+        for (number, strategy) in
+            ["REMOTE_WINS", "LOCAL_WINS", "SKIP", "MANUAL"].into_iter().enumerate()
+        {
+            let [one, two, three] = [2, 3, 4].map(|id| number * 10 + id);
+            pair.remote.sql(&format!("INSERT INTO slots VALUES ({one},'same{number}')"));
+            pair.local.sql(&format!(
+                "INSERT INTO slots VALUES ({two},'same{number}'),({three},'other{number}')"
+            ));
             let report = pair.sync(&format!("--conflict {strategy}"));
             assert_eq!(report.exit_code, 3, "{} {strategy}: {report:#?}", pair.name);
             assert_eq!(table(&report, "slots").status, "PARTIAL");
             assert!(report.errors.iter().any(|failure| failure.code == "SYNC_002"));
-            assert_eq!(pair.remote.cell("SELECT id FROM slots WHERE place='same'"), "2");
-            assert_eq!(pair.local.cell("SELECT id FROM slots WHERE place='same'"), "3");
-            assert_eq!(pair.remote.cell("SELECT id FROM slots WHERE place='other'"), "4");
+            let id = |place: &str| format!("SELECT id FROM slots WHERE place='{place}{number}'");
+            assert_eq!(pair.remote.cell(&id("same")), one.to_string());
+            assert_eq!(pair.local.cell(&id("same")), two.to_string());
+            assert_eq!(pair.remote.cell(&id("other")), three.to_string());
             pair.assert_settled(&format!("--conflict {strategy}"));
         }
     });

@@ -23,7 +23,9 @@ pub struct Proposal {
 /// Adds a stretch to ascending ones, joining it to the last where they touch.
 pub(crate) fn join(spans: &mut Vec<Span>, span: Span) {
     match spans.last_mut() {
-        Some(last) if last.end().checked_add(1) == Some(*span.start()) => *last = *last.start()..=*span.end(),
+        Some(last) if last.end().checked_add(1) == Some(*span.start()) => {
+            *last = *last.start()..=*span.end()
+        }
         _ => spans.push(span),
     }
 }

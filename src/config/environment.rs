@@ -24,7 +24,8 @@ impl Environment {
         };
         let mut variables = HashMap::new();
         if env_file.is_some() || path.exists() {
-            let lines = dotenvy::from_path_iter(path).map_err(|problem| unreadable(reason(&problem)))?;
+            let lines =
+                dotenvy::from_path_iter(path).map_err(|problem| unreadable(reason(&problem)))?;
             for line in lines {
                 let (name, value) = line.map_err(|problem| unreadable(reason(&problem)))?;
                 variables.insert(name, value);
@@ -44,12 +45,16 @@ impl Environment {
 
     /// The value that is set and not empty.
     pub(super) fn optional(&self, key: &str) -> Option<String> {
-        self.variables.get(key).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        self.variables
+            .get(key)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
     }
 
     /// The value, or the key's default, or nothing.
     pub(super) fn text(&self, key: &str) -> String {
-        let default = || KEYS.iter().find(|known| known.name == key).and_then(|known| known.default);
+        let default =
+            || KEYS.iter().find(|known| known.name == key).and_then(|known| known.default);
         self.optional(key).or_else(|| default().map(ToOwned::to_owned)).unwrap_or_default()
     }
 
@@ -69,7 +74,11 @@ impl Environment {
     /// Fails with every required key that was asked for and is missing.
     pub(super) fn missing(&self) -> Result<()> {
         let missing = self.missing.borrow();
-        if missing.is_empty() { Ok(()) } else { Err(SyncError::new(error::NOT_SET).with("keys", missing.join(", "))) }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(SyncError::new(error::NOT_SET).with("keys", missing.join(", ")))
+        }
     }
 
     pub(super) fn number(&self, key: &str, low: u64, high: u64) -> Result<u64> {
@@ -96,7 +105,11 @@ impl Environment {
     /// A comma list.
     pub(super) fn list(&self, key: &str) -> Vec<String> {
         let text = self.text(key);
-        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect()
+        text.split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(ToOwned::to_owned)
+            .collect()
     }
 }
 
@@ -111,7 +124,9 @@ fn one_of(names: &[&str]) -> String {
 /// Why a file cannot be read, without the line itself: it may hold a password.
 fn reason(problem: &dotenvy::Error) -> String {
     match problem {
-        dotenvy::Error::LineParse(_, position) => format!("a line has no valid form near character {position}"),
+        dotenvy::Error::LineParse(_, position) => {
+            format!("a line has no valid form near character {position}")
+        }
         dotenvy::Error::Io(problem) => problem.kind().to_string(),
         _ => "it has no valid form".to_owned(),
     }

@@ -72,7 +72,9 @@ impl fmt::Display for Address {
     /// `host:port/database` or the file's path; never a user or a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Server(server) => write!(f, "{}:{}/{}", server.host, server.port, server.database),
+            Self::Server(server) => {
+                write!(f, "{}:{}/{}", server.host, server.port, server.database)
+            }
             Self::File(path) => write!(f, "{}", path.display()),
         }
     }
@@ -110,7 +112,8 @@ impl FromStr for SslMode {
     type Err = ();
 
     fn from_str(text: &str) -> std::result::Result<Self, ()> {
-        let known = [Self::Disabled, Self::Preferred, Self::Required, Self::VerifyCa, Self::VerifyIdentity];
+        let known =
+            [Self::Disabled, Self::Preferred, Self::Required, Self::VerifyCa, Self::VerifyIdentity];
         known.into_iter().find(|mode| mode.as_str().eq_ignore_ascii_case(text.trim())).ok_or(())
     }
 }
@@ -145,7 +148,10 @@ impl FromStr for Capture {
 
     fn from_str(text: &str) -> std::result::Result<Self, ()> {
         let known = [Self::Auto, Self::Binlog, Self::Digest, Self::Watermark];
-        known.into_iter().find(|capture| capture.as_str().eq_ignore_ascii_case(text.trim())).ok_or(())
+        known
+            .into_iter()
+            .find(|capture| capture.as_str().eq_ignore_ascii_case(text.trim()))
+            .ok_or(())
     }
 }
 
@@ -202,7 +208,9 @@ impl Settings {
     }
 
     /// The same from given variables instead of the process's own.
-    pub fn from_variables<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self> {
+    pub fn from_variables<'a>(
+        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self> {
         let owned = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self::from_environment(&Environment::of(owned))
     }
@@ -217,7 +225,8 @@ impl Settings {
             other => return Err(bad_value("DB_ENV", other, "remote or local")),
         };
         let direction = env.text("DB_SYNC_DIRECTION");
-        let direction = direction.parse().map_err(|_| bad_direction("DB_SYNC_DIRECTION", &direction))?;
+        let direction =
+            direction.parse().map_err(|_| bad_direction("DB_SYNC_DIRECTION", &direction))?;
         let narrow = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Ok(Self {
@@ -236,7 +245,8 @@ impl Settings {
             capture: env.name("DB_SYNC_CAPTURE", &["auto", "binlog", "digest", "watermark"])?,
             batch_size: size(env.number("DB_SYNC_BATCH_SIZE", 1, 100_000)?),
             parallel: size(env.number("DB_SYNC_PARALLEL", 1, 64)?),
-            max_delete_percent: u8::try_from(env.number("DB_SYNC_MAX_DELETE_PERCENT", 0, 100)?).unwrap_or(100),
+            max_delete_percent: u8::try_from(env.number("DB_SYNC_MAX_DELETE_PERCENT", 0, 100)?)
+                .unwrap_or(100),
             queue_capacity: narrow(env.number("DB_SYNC_QUEUE_CAPACITY", 1, 1_000_000)?),
             log_retention_days: narrow(env.number("DB_SYNC_LOG_RETENTION_DAYS", 0, 3650)?),
             undo_retention_days: narrow(env.number("DB_SYNC_UNDO_RETENTION_DAYS", 0, 3650)?),
@@ -246,7 +256,10 @@ impl Settings {
 
 /// A value that is not allowed, as the error that names key, value and what is.
 pub fn bad_value(key: &str, value: &str, allowed: &str) -> SyncError {
-    SyncError::new(error::BAD_VALUE).with("key", key).with("value", format!("{value:?}")).with("allowed", allowed)
+    SyncError::new(error::BAD_VALUE)
+        .with("key", key)
+        .with("value", format!("{value:?}"))
+        .with("allowed", allowed)
 }
 
 /// A direction that is none.
@@ -308,7 +321,8 @@ mod tests {
 
     #[test]
     fn every_missing_key_is_named_at_once() {
-        let error = Settings::from_variables([("DB_REMOTE_HOST", "h"), ("DB_LOCAL_PASSWORD", "")]).unwrap_err();
+        let error = Settings::from_variables([("DB_REMOTE_HOST", "h"), ("DB_LOCAL_PASSWORD", "")])
+            .unwrap_err();
         assert_eq!(error.code(), Code::Cfg001);
         let expected = "DB_REMOTE_NAME, DB_REMOTE_USER, DB_REMOTE_PASSWORD, DB_LOCAL_NAME, DB_LOCAL_HOST, DB_LOCAL_USER";
         assert_eq!(error.name("keys"), Some(expected));

@@ -41,12 +41,17 @@ impl Connection {
     pub async fn open(place: &Arc<Place>, purpose: Purpose) -> Result<Self> {
         let opening = async {
             Ok(match &place.address {
-                Address::Server(server) => Session::MySql(Box::new(MySqlSession::open(place, server, purpose).await?)),
-                Address::File(path) => Session::Sqlite(Box::new(SqliteSession::open(place, path).await?)),
+                Address::Server(server) => {
+                    Session::MySql(Box::new(MySqlSession::open(place, server, purpose).await?))
+                }
+                Address::File(path) => {
+                    Session::Sqlite(Box::new(SqliteSession::open(place, path).await?))
+                }
             })
         };
         let limit = place.patience.connect;
-        let session = timeout(limit, opening).await.unwrap_or_else(|_| Err(silence(place, limit)))?;
+        let session =
+            timeout(limit, opening).await.unwrap_or_else(|_| Err(silence(place, limit)))?;
         Ok(Self { place: Arc::clone(place), session, ended: None })
     }
 
@@ -103,7 +108,10 @@ impl Connection {
     ///
     /// # Errors
     /// The [`Fault`].
-    pub async fn try_fetch(&mut self, statement: &Statement) -> std::result::Result<Vec<Row>, Fault> {
+    pub async fn try_fetch(
+        &mut self,
+        statement: &Statement,
+    ) -> std::result::Result<Vec<Row>, Fault> {
         self.usable().map_err(Fault::Fatal)?;
         let limit = self.place.patience.read + self.place.patience.lock;
         let mut rows = Vec::new();
@@ -155,7 +163,12 @@ impl Connection {
                     Err(error) => break Err(error),
                 },
             }
-            if parcel.len() == PARCEL && to.send(std::mem::replace(&mut parcel, Vec::with_capacity(PARCEL))).await.is_err() {
+            if parcel.len() == PARCEL
+                && to
+                    .send(std::mem::replace(&mut parcel, Vec::with_capacity(PARCEL)))
+                    .await
+                    .is_err()
+            {
                 break Err(place.error(error::INTERRUPTED));
             }
         };
@@ -215,7 +228,10 @@ impl Connection {
 
     fn outcome<T>(
         &mut self,
-        outcome: std::result::Result<std::result::Result<T, sqlx::Error>, tokio::time::error::Elapsed>,
+        outcome: std::result::Result<
+            std::result::Result<T, sqlx::Error>,
+            tokio::time::error::Elapsed,
+        >,
         limit: Duration,
         operation: &str,
     ) -> std::result::Result<T, Fault> {
@@ -223,7 +239,9 @@ impl Connection {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(problem)) => {
                 let fault = self.place.fault(&problem, operation);
-                if let (Fault::Fatal(error), false) = (&fault, matches!(problem, sqlx::Error::Database(_))) {
+                if let (Fault::Fatal(error), false) =
+                    (&fault, matches!(problem, sqlx::Error::Database(_)))
+                {
                     self.ended = Some(error.clone());
                 }
                 fault

@@ -37,11 +37,15 @@ impl Fault {
         let at = |sentences| place.error(sentences);
         match self {
             Self::Fatal(error) => error,
-            Self::LockWait => at(error::ROW_LOCKED).with("rows", "some").with("seconds", place.patience.lock.as_secs()),
+            Self::LockWait => at(error::ROW_LOCKED)
+                .with("rows", "some")
+                .with("seconds", place.patience.lock.as_secs()),
             Self::Deadlock => at(error::DEADLOCK),
             Self::Row(RowFault::Duplicate) => at(error::DUPLICATE).with("key", "?"),
             Self::Row(RowFault::ForeignKey) => at(error::FOREIGN_KEY).with("key", "?"),
-            Self::Row(RowFault::NotHeld(reason)) => at(error::NOT_HELD).with("key", "?").with("reason", reason),
+            Self::Row(RowFault::NotHeld(reason)) => {
+                at(error::NOT_HELD).with("key", "?").with("reason", reason)
+            }
         }
     }
 }
@@ -49,7 +53,8 @@ impl Fault {
 impl Place {
     /// A failure here, with what every sentence may say of this place.
     pub fn error(&self, sentences: Sentences) -> SyncError {
-        let error = SyncError::new(sentences).with("side", self.side).with("address", &self.address);
+        let error =
+            SyncError::new(sentences).with("side", self.side).with("address", &self.address);
         match &self.address {
             Address::Server(server) => error
                 .with("user", &server.user)
@@ -63,10 +68,14 @@ impl Place {
     /// What sqlx's error means for a statement that was at `operation`.
     pub fn fault(&self, problem: &SqlxError, operation: &str) -> Fault {
         match problem {
-            SqlxError::Database(database) => match database.try_downcast_ref::<MySqlDatabaseError>() {
-                Some(answer) => self.mysql_fault(answer, operation),
-                None => self.sqlite_fault(database.code().as_deref(), database.message(), operation),
-            },
+            SqlxError::Database(database) => {
+                match database.try_downcast_ref::<MySqlDatabaseError>() {
+                    Some(answer) => self.mysql_fault(answer, operation),
+                    None => {
+                        self.sqlite_fault(database.code().as_deref(), database.message(), operation)
+                    }
+                }
+            }
             SqlxError::Io(problem) => Fault::Fatal(self.lost(&problem.kind().to_string())),
             SqlxError::Tls(problem) => {
                 Fault::Fatal(self.error(error::NO_TLS).with("reason", plain(&problem.to_string())))
@@ -85,8 +94,14 @@ impl Place {
 
     /// MySQL's and MariaDB's error numbers, which mean the same on both unless noted.
     fn mysql_fault(&self, answer: &MySqlDatabaseError, operation: &str) -> Fault {
-        let fatal = |sentences: Sentences| self.error(sentences).with("operation", operation).with("reason", format!("error {}", answer.number()));
-        let held = |reason: &str| Fault::Row(RowFault::NotHeld(format!("error {}: {reason}", answer.number())));
+        let fatal = |sentences: Sentences| {
+            self.error(sentences)
+                .with("operation", operation)
+                .with("reason", format!("error {}", answer.number()))
+        };
+        let held = |reason: &str| {
+            Fault::Row(RowFault::NotHeld(format!("error {}: {reason}", answer.number())))
+        };
         Fault::Fatal(match answer.number() {
             1022 | 1062 | 1169 | 1586 => return Fault::Row(RowFault::Duplicate),
             1216 | 1217 | 1451 | 1452 => return Fault::Row(RowFault::ForeignKey),
@@ -103,38 +118,54 @@ impl Place {
             1044 | 1045 | 1698 | 1524 if operation == "connect" => fatal(error::REFUSED),
             1049 => fatal(error::NO_DATABASE),
             1040 | 1203 | 1226 => fatal(error::TOO_MANY_CONNECTIONS),
-            1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1419 => {
-                fatal(error::NO_PERMISSION).with("privileges", "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX")
-            }
+            1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1419 => fatal(error::NO_PERMISSION)
+                .with("privileges", "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX"),
             1290 | 1792 | 1836 | 3100 => fatal(error::READ_ONLY),
             1114 | 1021 | 3 | 28 | 1030 => fatal(error::DISK_FULL),
             1037 | 1038 | 1041 | 3015 => fatal(error::OUT_OF_MEMORY),
             1153 => fatal(error::PACKET_TOO_LARGE),
-            1927 | 1317 | 1053 | 1152 | 1184 | 2006 | 2013 | 4031 => self.lost(&format!("error {}", answer.number())),
+            1927 | 1317 | 1053 | 1152 | 1184 | 2006 | 2013 | 4031 => {
+                self.lost(&format!("error {}", answer.number()))
+            }
             1146 | 1054 | 1932 => fatal(error::STRUCTURE_CHANGED),
-            _ => fatal(error::SERVER_ERROR).with("number", answer.number()).with("reason", plain(answer.message())),
+            _ => fatal(error::SERVER_ERROR)
+                .with("number", answer.number())
+                .with("reason", plain(answer.message())),
         })
     }
 
     /// SQLite's extended result codes (<https://www.sqlite.org/rescode.html>).
     fn sqlite_fault(&self, code: Option<&str>, message: &str, operation: &str) -> Fault {
         let code: u32 = code.and_then(|code| code.parse().ok()).unwrap_or(1);
-        let fatal = |sentences: Sentences| self.error(sentences).with("operation", operation).with("reason", format!("SQLite error {code}"));
+        let fatal = |sentences: Sentences| {
+            self.error(sentences)
+                .with("operation", operation)
+                .with("reason", format!("SQLite error {code}"))
+        };
         Fault::Fatal(match code {
             2067 | 1555 | 2579 => return Fault::Row(RowFault::Duplicate),
             787 => return Fault::Row(RowFault::ForeignKey),
-            1299 => return Fault::Row(RowFault::NotHeld("NULL where the column takes none".to_owned())),
+            1299 => {
+                return Fault::Row(RowFault::NotHeld("NULL where the column takes none".to_owned()));
+            }
             275 => return Fault::Row(RowFault::NotHeld("a CHECK constraint".to_owned())),
             1811 => return Fault::Row(RowFault::NotHeld("a trigger refused it".to_owned())),
-            20 | 3091 => return Fault::Row(RowFault::NotHeld("a value of the wrong type".to_owned())),
+            20 | 3091 => {
+                return Fault::Row(RowFault::NotHeld("a value of the wrong type".to_owned()));
+            }
             18 => return Fault::Row(RowFault::NotHeld("a value that is too long".to_owned())),
             _ => match code & 0xff {
                 5 | 6 => return Fault::LockWait,
                 8 => fatal(error::READ_ONLY),
-                3 | 23 => fatal(error::NO_PERMISSION).with("privileges", "write access").with("object", "the file").with("account", "this user"),
+                3 | 23 => fatal(error::NO_PERMISSION)
+                    .with("privileges", "write access")
+                    .with("object", "the file")
+                    .with("account", "this user"),
                 13 => fatal(error::DISK_FULL),
                 7 => fatal(error::OUT_OF_MEMORY),
-                10 | 11 | 14 | 26 => self.error(error::CANNOT_OPEN).with("reason", format!("SQLite error {code}, {}", plain(message))),
+                10 | 11 | 14 | 26 => self
+                    .error(error::CANNOT_OPEN)
+                    .with("reason", format!("SQLite error {code}, {}", plain(message))),
                 _ => fatal(error::SERVER_ERROR).with("number", code).with("reason", plain(message)),
             },
         })

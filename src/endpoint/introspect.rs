@@ -10,7 +10,10 @@ use crate::model::Table;
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn tables(connection: &mut Connection, dialect: Dialect) -> Result<HashMap<String, Table>> {
+pub async fn tables(
+    connection: &mut Connection,
+    dialect: Dialect,
+) -> Result<HashMap<String, Table>> {
     match dialect {
         Dialect::Sqlite => sqlite::introspect::tables(connection).await,
         Dialect::MySql | Dialect::MariaDb => mysql::introspect::tables(connection, dialect).await,

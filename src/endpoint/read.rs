@@ -76,7 +76,12 @@ const WINDOW: u64 = 100_000;
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn list(connection: &mut Connection, view: &View<'_>, spans: &[Span], to: &Sender<Vec<Signed>>) -> Result<()> {
+pub async fn list(
+    connection: &mut Connection,
+    view: &View<'_>,
+    spans: &[Span],
+    to: &Sender<Vec<Signed>>,
+) -> Result<()> {
     if view.dialect == Dialect::Sqlite && view.pair.form.is_hashed() {
         return list_by_windows(connection, view, spans, to).await;
     }
@@ -105,7 +110,8 @@ async fn list_by_windows(
     for window in 0..windows {
         let low = if window == 0 { 0 } else { window * width + 1 };
         let high = if window + 1 == windows { u64::MAX } else { (window + 1) * width };
-        let wanted: Vec<&Span> = spans.iter().filter(|span| *span.start() <= high && *span.end() >= low).collect();
+        let wanted: Vec<&Span> =
+            spans.iter().filter(|span| *span.start() <= high && *span.end() >= low).collect();
         if wanted.is_empty() {
             continue;
         }
@@ -151,7 +157,11 @@ async fn gather<T>(
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn digests(connection: &mut Connection, view: &View<'_>, lows: &[u64]) -> Result<Vec<Digest>> {
+pub async fn digests(
+    connection: &mut Connection,
+    view: &View<'_>,
+    lows: &[u64],
+) -> Result<Vec<Digest>> {
     let mut digests = vec![Digest::default(); lows.len()];
     let chunk_of = |ordinal: u64| lows.partition_point(|low| *low <= ordinal).saturating_sub(1);
     if view.dialect == Dialect::Sqlite {
@@ -166,14 +176,22 @@ pub async fn digests(connection: &mut Connection, view: &View<'_>, lows: &[u64])
         // Every bound is a multiple of a power of two; the widest cells that respect all bounds are asked for.
         let shift = lows.iter().map(|low| low.trailing_zeros()).min().unwrap_or(0).min(63);
         for row in connection.fetch(&view.select_hash_digests(shift)).await? {
-            let cell = row.first().and_then(Value::as_int).and_then(|cell| u64::try_from(cell).ok()).unwrap_or(0);
+            let cell = row
+                .first()
+                .and_then(Value::as_int)
+                .and_then(|cell| u64::try_from(cell).ok())
+                .unwrap_or(0);
             digests[chunk_of(cell << shift)].merge(digest(view, connection, &row)?);
         }
     } else {
         for (at, group) in lows.chunks(CHUNKS).enumerate() {
             let last = lows.get((at + 1) * CHUNKS).map_or(u64::MAX, |next| next - 1);
             for row in connection.fetch(&view.select_digests(group, last)).await? {
-                let chunk = row.first().and_then(Value::as_int).and_then(|chunk| usize::try_from(chunk).ok()).unwrap_or(0);
+                let chunk = row
+                    .first()
+                    .and_then(Value::as_int)
+                    .and_then(|chunk| usize::try_from(chunk).ok())
+                    .unwrap_or(0);
                 digests[at * CHUNKS + chunk].merge(digest(view, connection, &row)?);
             }
         }
@@ -182,7 +200,8 @@ pub async fn digests(connection: &mut Connection, view: &View<'_>, lows: &[u64])
 }
 
 fn digest(view: &View<'_>, connection: &Connection, row: &Row) -> Result<Digest> {
-    let rows = row.get(1).and_then(Value::as_int).and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0);
+    let rows =
+        row.get(1).and_then(Value::as_int).and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0);
     let sum = row.get(2).and_then(Value::as_int).ok_or_else(|| unsigned(view, connection))?;
     let sum = u64::try_from(sum & i128::from(u64::MAX)).unwrap_or(0);
     Ok(Digest { rows, sum })
@@ -211,10 +230,10 @@ pub async fn rows(
     lock: Lock,
 ) -> std::result::Result<HashMap<Key, Found>, Fault> {
     let mut found = HashMap::with_capacity(keys.len());
-    let per_statement = (view.dialect.max_arguments() / view.pair.key.len().max(1)).min(1000);
+    let per_statement = (view.dialect.max_arguments() / view.pair.key.len().max(1)).min(1024);
     for keys in keys.chunks(per_statement) {
         let wanted: HashSet<&Key> = keys.iter().collect();
-        for row in connection.try_fetch(&view.select_rows(keys, lock)).await? {
+        for row in connection.try_fetch(&view.select_rows(&padded(keys), lock)).await? {
             let row = whole(view, connection, row).map_err(Fault::Fatal)?;
             if wanted.contains(&row.key) {
                 found.insert(row.key.clone(), row);
@@ -224,14 +243,28 @@ pub async fn rows(
     Ok(found)
 }
 
+/// Keys repeated up to a power of two, so that few different statements have to be prepared.
+fn padded(keys: &[Key]) -> Vec<Key> {
+    let mut padded = keys.to_vec();
+    if let Some(last) = keys.last() {
+        padded.resize(keys.len().next_power_of_two(), last.clone());
+    }
+    padded
+}
+
 fn whole(view: &View<'_>, connection: &Connection, mut row: Row) -> Result<Found> {
     let parts = view.pair.key.len();
     if view.dialect == Dialect::Sqlite {
         let cells = row.split_off(parts);
-        return Ok(Found { key: shared_key(view, row), signature: sqlite::sign::signature(&cells), row: cells });
+        return Ok(Found {
+            key: shared_key(view, row),
+            signature: sqlite::sign::signature(&cells),
+            row: cells,
+        });
     }
     let cells = row.split_off(parts + 1);
-    let signature = row.pop().as_ref().and_then(Value::as_int).and_then(|bits| u64::try_from(bits).ok());
+    let signature =
+        row.pop().as_ref().and_then(Value::as_int).and_then(|bits| u64::try_from(bits).ok());
     let signature = signature.ok_or_else(|| unsigned(view, connection))?;
     Ok(Found { key: shared_key(view, row), signature, row: cells })
 }
@@ -257,14 +290,23 @@ fn signed(view: &View<'_>, mut row: Row) -> Result<Signed> {
     let mut rest = row.split_off(view.pair.key.len()).into_iter();
     let key = shared_key(view, row);
     let ordinal = view.pair.form.ordinal(&key);
-    let number = |value: Option<Value>| value.as_ref().and_then(Value::as_int).and_then(|bits| u64::try_from(bits).ok());
-    let problem = || SyncError::new(error::PACKET_TOO_LARGE).with("table", &view.pair.name).with("side", view.side);
+    let number = |value: Option<Value>| {
+        value.as_ref().and_then(Value::as_int).and_then(|bits| u64::try_from(bits).ok())
+    };
+    let problem = || {
+        SyncError::new(error::PACKET_TOO_LARGE)
+            .with("table", &view.pair.name)
+            .with("side", view.side)
+    };
     let signature = number(rest.next()).ok_or_else(problem)?;
     if let KeyForm::Hashed(_) = view.pair.form {
         // Both servers and the engine must place a key alike, or rows would miss their other half.
         if number(rest.next()) != Some(ordinal) {
             let columns = view.pair.key_names().collect::<Vec<_>>().join(", ");
-            return Err(SyncError::new(error::NO_KEY).with("table", &view.pair.name).with("side", view.side).with("columns", columns));
+            return Err(SyncError::new(error::NO_KEY)
+                .with("table", &view.pair.name)
+                .with("side", view.side)
+                .with("columns", columns));
         }
     }
     Ok(Signed { ordinal, key, signature })

@@ -10,7 +10,11 @@ use crate::model::{ForeignKey, Key, Kind, Row, Value};
 ///
 /// # Errors
 /// The [`Fault`] of the first statement that was refused.
-pub async fn insert(connection: &mut Connection, view: &View<'_>, rows: &[Row]) -> Result<(), Fault> {
+pub async fn insert(
+    connection: &mut Connection,
+    view: &View<'_>,
+    rows: &[Row],
+) -> Result<(), Fault> {
     connection.execute(&view.insert(rows)).await.map(drop)
 }
 
@@ -23,7 +27,12 @@ pub fn rows_per_insert(view: &View<'_>) -> usize {
 ///
 /// # Errors
 /// The [`Fault`].
-pub async fn update(connection: &mut Connection, view: &View<'_>, key: &Key, row: &Row) -> Result<(), Fault> {
+pub async fn update(
+    connection: &mut Connection,
+    view: &View<'_>,
+    key: &Key,
+    row: &Row,
+) -> Result<(), Fault> {
     connection.execute(&view.update(key, row)).await.map(drop)
 }
 
@@ -44,7 +53,11 @@ pub async fn update_columns(
 ///
 /// # Errors
 /// The [`Fault`].
-pub async fn delete(connection: &mut Connection, view: &View<'_>, keys: &[Key]) -> Result<(), Fault> {
+pub async fn delete(
+    connection: &mut Connection,
+    view: &View<'_>,
+    keys: &[Key],
+) -> Result<(), Fault> {
     connection.execute(&view.delete(keys)).await.map(drop)
 }
 

@@ -80,7 +80,13 @@ pub struct Site<'a> {
 ///
 /// # Errors
 /// The failure with its code; `SYNC_005` when asked to stop. What was committed until then stays.
-pub async fn apply(site: &Site<'_>, lines: &mut Lines, table: &mut TableRun, list: Worklist, put_off: &mut Worklist) -> Result<()> {
+pub async fn apply(
+    site: &Site<'_>,
+    lines: &mut Lines,
+    table: &mut TableRun,
+    list: Worklist,
+    put_off: &mut Worklist,
+) -> Result<()> {
     let mut batches = list.drain()?;
     loop {
         let items = batches.next(table.batch_rows(site.run))?;
@@ -91,7 +97,10 @@ pub async fn apply(site: &Site<'_>, lines: &mut Lines, table: &mut TableRun, lis
         let done = items.len();
         let ready = prepare(site, lines, table, items).await?;
         let size = |ready: &Ready| ready.row.as_ref().map_or(64, bytes);
-        let limit = Limit { bytes: Limit::rows(1).bytes.min(site.run.endpoints[site.target].statement_bytes()), rows: usize::MAX };
+        let limit = Limit {
+            bytes: Limit::rows(1).bytes.min(site.run.endpoints[site.target].statement_bytes()),
+            rows: usize::MAX,
+        };
         for batch in limit.cut(ready, size) {
             batch_with_patience(site, lines, table, batch, put_off).await?;
         }
@@ -113,7 +122,12 @@ fn bytes(row: &Row) -> usize {
 
 /// Reads the rows that are to be copied and fits their cells to the other side's columns. Rows that moved are left out,
 /// rows that do not fit have failed.
-async fn prepare(site: &Site<'_>, lines: &mut Lines, table: &mut TableRun, items: Vec<Item>) -> Result<Vec<Ready>> {
+async fn prepare(
+    site: &Site<'_>,
+    lines: &mut Lines,
+    table: &mut TableRun,
+    items: Vec<Item>,
+) -> Result<Vec<Ready>> {
     if site.write == Write::Delete {
         return Ok(items.into_iter().map(|item| Ready { item, source: None, row: None }).collect());
     }
@@ -126,7 +140,9 @@ async fn prepare(site: &Site<'_>, lines: &mut Lines, table: &mut TableRun, items
     let mut found = found.map_err(|fault| fault.fatal(lines.snapshots[source].place()))?;
     let mut ready = Vec::with_capacity(items.len());
     for item in items {
-        let Some(found) = found.remove(&item.key).filter(|found| Some(found.signature) == item.now[source]) else {
+        let Some(found) =
+            found.remove(&item.key).filter(|found| Some(found.signature) == item.now[source])
+        else {
             table.moved(&item);
             continue;
         };
@@ -135,7 +151,9 @@ async fn prepare(site: &Site<'_>, lines: &mut Lines, table: &mut TableRun, items
             .row
             .iter()
             .enumerate()
-            .map(|(at, value)| fit::fit(value, &pair.columns[at].sides[site.target]).map_err(|reason| (at, reason)))
+            .map(|(at, value)| {
+                fit::fit(value, &pair.columns[at].sides[site.target]).map_err(|reason| (at, reason))
+            })
             .collect();
         match fitted {
             Ok(row) => ready.push(Ready { item, source: Some(found.row), row: Some(row) }),
@@ -178,13 +196,16 @@ async fn batch_with_patience(
             match trouble {
                 Trouble::Fatal(error) => return Err(error.in_table(&table.pair.name)),
                 Trouble::Locked => lock = Lock::Skip,
-                Trouble::Again(error) if attempts + 1 == ATTEMPTS => return Err(error.in_table(&table.pair.name)),
+                Trouble::Again(error) if attempts + 1 == ATTEMPTS => {
+                    return Err(error.in_table(&table.pair.name));
+                }
                 Trouble::Again(_) => {
                     attempts += 1;
                     tokio::time::sleep(Duration::from_millis(20 << attempts)).await;
                 }
                 Trouble::Without(refused) => {
-                    let ordinals: HashSet<u64> = refused.iter().map(|(ordinal, _)| *ordinal).collect();
+                    let ordinals: HashSet<u64> =
+                        refused.iter().map(|(ordinal, _)| *ordinal).collect();
                     let (out, rest): (Vec<Ready>, Vec<Ready>) =
                         batch.into_iter().partition(|ready| ordinals.contains(&ready.item.ordinal));
                     settle_refused(site, lines, table, &out, refused, put_off).await?;
@@ -216,13 +237,20 @@ async fn settle_refused(
 ) -> Result<()> {
     let mut collided = Vec::new();
     for (ordinal, refused) in refused {
-        let Some(ready) = batch.iter().find(|ready| ready.item.ordinal == ordinal) else { continue };
+        let Some(ready) = batch.iter().find(|ready| ready.item.ordinal == ordinal) else {
+            continue;
+        };
         match refused {
-            Refused::Row(RowFault::Duplicate | RowFault::ForeignKey) | Refused::HasChildren if site.effort != Effort::Last => {
+            Refused::Row(RowFault::Duplicate | RowFault::ForeignKey) | Refused::HasChildren
+                if site.effort != Effort::Last =>
+            {
                 put_off.push(&ready.item)?;
             }
             refused => {
-                let error = refused.error().with("key", table.key_json(&ready.item.key)).with("side", site.target);
+                let error = refused
+                    .error()
+                    .with("key", table.key_json(&ready.item.key))
+                    .with("side", site.target);
                 table.fail(ordinal, error.with("seconds", site.run.settings.lock_wait.as_secs()));
                 collided.push((ready.item.clone(), refused));
             }
@@ -246,7 +274,9 @@ async fn attempt(
     let keys: Vec<Key> = batch.iter().map(|ready| ready.item.key.clone()).collect();
     let found = read::rows(writer, &view, &keys, lock).await;
     let before: HashMap<Key, Found> = match found {
-        Err(Fault::LockWait) if lock == Lock::Wait && view.dialect != Dialect::Sqlite => return Err(Trouble::Locked),
+        Err(Fault::LockWait) if lock == Lock::Wait && view.dialect != Dialect::Sqlite => {
+            return Err(Trouble::Locked);
+        }
         other => other.map_err(|fault| trouble(writer.place(), fault))?,
     };
     let (mut refused, mut current) = (Vec::new(), Vec::new());
@@ -281,7 +311,11 @@ async fn attempt(
     let after = read_back(site, lines, table, &current).await?;
     let base = record(site, lines, table, &current, &before, &after).await?;
     table.base = base;
-    table.count(site.target, site.write, &current.iter().map(|ready| &ready.item).collect::<Vec<_>>());
+    table.count(
+        site.target,
+        site.write,
+        &current.iter().map(|ready| &ready.item).collect::<Vec<_>>(),
+    );
     Ok(refused)
 }
 
@@ -300,7 +334,9 @@ async fn read_back(
     let view = site.run.view(&pair, site.target);
     let keys: Vec<Key> = written.iter().map(|ready| ready.item.key.clone()).collect();
     let writer = lines.writer(site.target);
-    let stored = read::rows(writer, &view, &keys, Lock::None).await.map_err(|fault| trouble(writer.place(), fault))?;
+    let stored = read::rows(writer, &view, &keys, Lock::None)
+        .await
+        .map_err(|fault| trouble(writer.place(), fault))?;
     let mut different = Vec::new();
     for ready in written {
         let stored = stored.get(&ready.item.key).map(|found| &found.row);
@@ -309,9 +345,13 @@ async fn read_back(
             different.push((ready.item.ordinal, Refused::StoredDifferently("?".to_owned())));
             continue;
         };
-        let column = meant.iter().zip(stored).position(|(meant, stored)| !canonical::same(meant, stored));
+        let column =
+            meant.iter().zip(stored).position(|(meant, stored)| !canonical::same(meant, stored));
         if let Some(at) = column {
-            different.push((ready.item.ordinal, Refused::StoredDifferently(pair.columns[at].name.clone())));
+            different.push((
+                ready.item.ordinal,
+                Refused::StoredDifferently(pair.columns[at].name.clone()),
+            ));
         }
     }
     if different.is_empty() {
@@ -337,8 +377,10 @@ async fn record(
     before: &HashMap<Key, Found>,
     after: &HashMap<Key, Signature>,
 ) -> std::result::Result<Base, Trouble> {
-    let images: Vec<PreImage> = written.iter().map(|ready| pre_image(site, table, ready, before, after)).collect();
-    let met: Vec<Met> = written.iter().filter_map(|ready| conflict(site, table, ready, before)).collect();
+    let images: Vec<PreImage> =
+        written.iter().map(|ready| pre_image(site, table, ready, before, after)).collect();
+    let met: Vec<Met> =
+        written.iter().filter_map(|ready| conflict(site, table, ready, before)).collect();
     let steps = steps(site, written, after);
     let settled: Vec<i128> = written
         .iter()
@@ -353,9 +395,13 @@ async fn record(
     }
     let name = &table.pair.name;
     let run_id = &site.run.run_id;
-    undo::record(&mut lines.local, dialect, run_id, name, site.target, &images).await.map_err(fatal)?;
+    undo::record(&mut lines.local, dialect, run_id, name, site.target, &images)
+        .await
+        .map_err(fatal)?;
     let strategy = table.settings.policy.strategy;
-    conflicts::record(&mut lines.local, dialect, run_id, name, strategy, &met, Utc::now()).await.map_err(fatal)?;
+    conflicts::record(&mut lines.local, dialect, run_id, name, strategy, &met, Utc::now())
+        .await
+        .map_err(fatal)?;
     for id in settled {
         conflicts::settle(&mut lines.local, dialect, id, Utc::now()).await.map_err(fatal)?;
     }
@@ -385,11 +431,17 @@ fn pre_image(
     }
 }
 
-fn conflict(site: &Site<'_>, table: &TableRun, ready: &Ready, before: &HashMap<Key, Found>) -> Option<Met> {
+fn conflict(
+    site: &Site<'_>,
+    table: &TableRun,
+    ready: &Ready,
+    before: &HashMap<Key, Found>,
+) -> Option<Met> {
     let conflict = ready.item.decision?.conflict?;
     let target = before.get(&ready.item.key).map(|found| table.row_json(&found.row));
     let source = ready.source.as_ref().map(|row| table.row_json(row));
-    let (remote, local) = if site.target == Side::Local { (source, target) } else { (target, source) };
+    let (remote, local) =
+        if site.target == Side::Local { (source, target) } else { (target, source) };
     let key = table.key_json(&ready.item.key);
     Some(Met { ordinal: ready.item.ordinal, key, conflict, now: ready.item.now, remote, local })
 }
@@ -407,7 +459,10 @@ fn steps(site: &Site<'_>, written: &[&Ready], after: &HashMap<Key, Signature>) -
                 BaseStep::Record => {
                     let mut now = PerSide { remote: item.now.remote, local: item.now.local };
                     now[site.target] = after.get(&item.key).copied();
-                    Some((item.ordinal, Step::Record(Entry { remote: now.remote?, local: now.local? })))
+                    Some((
+                        item.ordinal,
+                        Step::Record(Entry { remote: now.remote?, local: now.local? }),
+                    ))
                 }
             }
         })
@@ -419,7 +474,9 @@ fn steps(site: &Site<'_>, written: &[&Ready], after: &HashMap<Key, Signature>) -
 fn trouble(place: &crate::endpoint::Place, fault: Fault) -> Trouble {
     match fault {
         Fault::Deadlock => Trouble::Again(place.error(error::DEADLOCK)),
-        Fault::LockWait if matches!(place.address, crate::config::Address::File(_)) => Trouble::Fatal(place.error(error::BUSY)),
+        Fault::LockWait if matches!(place.address, crate::config::Address::File(_)) => {
+            Trouble::Fatal(place.error(error::BUSY))
+        }
         fault => Trouble::Fatal(fault.fatal(place)),
     }
 }
@@ -449,13 +506,18 @@ pub async fn remember(run: &Run, lines: &mut Lines, table: &mut TableRun) -> Res
             .iter()
             .filter(|item| item.recorded)
             .filter_map(|item| match (item.decision?.base, item.now.remote, item.now.local) {
-                (BaseStep::Record, Some(remote), Some(local)) => Some((item.ordinal, Step::Record(Entry { remote, local }))),
+                (BaseStep::Record, Some(remote), Some(local)) => {
+                    Some((item.ordinal, Step::Record(Entry { remote, local })))
+                }
                 (BaseStep::Forget, ..) => Some((item.ordinal, Step::Forget)),
                 _ => None,
             })
             .collect();
         steps.sort_unstable_by_key(|(ordinal, _)| *ordinal);
-        let settled: Vec<i128> = items.iter().filter_map(|item| table.open_conflicts.get(&item.ordinal).copied()).collect();
+        let settled: Vec<i128> = items
+            .iter()
+            .filter_map(|item| table.open_conflicts.get(&item.ordinal).copied())
+            .collect();
         let place = lines.local.place().clone();
         lines.local.begin().await.map_err(|fault| fault.fatal(&place))?;
         for id in settled {
@@ -477,9 +539,17 @@ pub async fn remember(run: &Run, lines: &mut Lines, table: &mut TableRun) -> Res
 }
 
 /// Stores the conflicts that are left as they are, with both rows.
-async fn write_down(run: &Run, lines: &mut Lines, table: &mut TableRun, items: &[Item]) -> Result<()> {
+async fn write_down(
+    run: &Run,
+    lines: &mut Lines,
+    table: &mut TableRun,
+    items: &[Item],
+) -> Result<()> {
     table.done.extend(items.iter().map(|item| item.ordinal));
-    let items: Vec<&Item> = items.iter().filter(|item| item.decision.is_some_and(|decision| decision.conflict.is_some())).collect();
+    let items: Vec<&Item> = items
+        .iter()
+        .filter(|item| item.decision.is_some_and(|decision| decision.conflict.is_some()))
+        .collect();
     if items.is_empty() {
         return Ok(());
     }
@@ -497,14 +567,30 @@ async fn write_down(run: &Run, lines: &mut Lines, table: &mut TableRun, items: &
         .filter_map(|item| {
             let (remote, local) = (json(Side::Remote, &item.key), json(Side::Local, &item.key));
             let conflict = item.decision?.conflict?;
-            Some(Met { ordinal: item.ordinal, key: table.key_json(&item.key), conflict, now: item.now, remote, local })
+            Some(Met {
+                ordinal: item.ordinal,
+                key: table.key_json(&item.key),
+                conflict,
+                now: item.now,
+                remote,
+                local,
+            })
         })
         .collect();
     let place = lines.local.place().clone();
     lines.local.begin().await.map_err(|fault| fault.fatal(&place))?;
     let strategy = table.settings.policy.strategy;
     let dialect = run.dialect(Side::Local);
-    conflicts::record(&mut lines.local, dialect, &run.run_id, &pair.name, strategy, &met, Utc::now()).await?;
+    conflicts::record(
+        &mut lines.local,
+        dialect,
+        &run.run_id,
+        &pair.name,
+        strategy,
+        &met,
+        Utc::now(),
+    )
+    .await?;
     lines.local.commit().await.map_err(|fault| fault.fatal(&place))
 }
 

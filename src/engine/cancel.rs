@@ -23,7 +23,8 @@ impl Cancel {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };
             runtime.block_on(async {
-                let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+                let terminate =
+                    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
                 let Ok(mut terminate) = terminate else { return };
                 tokio::select! {
                     _ = tokio::signal::ctrl_c() => {}

@@ -102,7 +102,8 @@ pub async fn compare(
     let mut cursors = PerSide::new(cursor(from_remote), cursor(from_local));
     let within = |low: &u64| spans.iter().any(|span| span.contains(low));
     let lows = base.lows().into_iter().filter(within).collect();
-    let mut remembered = Remembered { base, connection: lines.journal, lows, entries: VecDeque::new() };
+    let mut remembered =
+        Remembered { base, connection: lines.journal, lows, entries: VecDeque::new() };
     let mut undecided = Worklist::default();
     let merging = async {
         while let Some(ordinal) = lowest(&mut cursors, &mut remembered).await? {
@@ -142,17 +143,32 @@ pub async fn compare(
     Ok(rows)
 }
 
-async fn lowest(cursors: &mut PerSide<Cursor>, remembered: &mut Remembered<'_>) -> Result<Option<u64>> {
-    let sides = [cursors.remote.ordinal().await, cursors.local.ordinal().await, remembered.ordinal().await?];
+async fn lowest(
+    cursors: &mut PerSide<Cursor>,
+    remembered: &mut Remembered<'_>,
+) -> Result<Option<u64>> {
+    let sides = [
+        cursors.remote.ordinal().await,
+        cursors.local.ordinal().await,
+        remembered.ordinal().await?,
+    ];
     Ok(sides.into_iter().flatten().min())
 }
 
 /// What one ordinal comes to: one item, or one per key where keys share it.
-fn items(ordinal: u64, base: Option<Entry>, remote: Vec<Signed>, local: Vec<Signed>, plan: &Plan) -> Vec<Item> {
-    let single = remote.len() <= 1 && local.len() <= 1 && match (remote.first(), local.first()) {
-        (Some(remote), Some(local)) => remote.key == local.key,
-        _ => true,
-    };
+fn items(
+    ordinal: u64,
+    base: Option<Entry>,
+    remote: Vec<Signed>,
+    local: Vec<Signed>,
+    plan: &Plan,
+) -> Vec<Item> {
+    let single = remote.len() <= 1
+        && local.len() <= 1
+        && match (remote.first(), local.first()) {
+            (Some(remote), Some(local)) => remote.key == local.key,
+            _ => true,
+        };
     let mut keys: Vec<Key> = Vec::new();
     for signed in remote.iter().chain(&local) {
         if !keys.contains(&signed.key) {
@@ -163,11 +179,25 @@ fn items(ordinal: u64, base: Option<Entry>, remote: Vec<Signed>, local: Vec<Sign
         // Only the base knows it: both sides have lost the row, and with it the key's cells.
         keys.push(Key(Vec::new()));
     }
-    let of = |rows: &[Signed], key: &Key| rows.iter().find(|signed| signed.key == *key).map(|signed| signed.signature);
+    let of = |rows: &[Signed], key: &Key| {
+        rows.iter().find(|signed| signed.key == *key).map(|signed| signed.signature)
+    };
     let items = keys.into_iter().map(|key| {
         let now = Present { remote: of(&remote, &key), local: of(&local, &key) };
         let base = base.filter(|_| single);
-        decided(Item { ordinal, key, base, now, change: Change::None, decision: None, recorded: single }, None, plan)
+        decided(
+            Item {
+                ordinal,
+                key,
+                base,
+                now,
+                change: Change::None,
+                decision: None,
+                recorded: single,
+            },
+            None,
+            plan,
+        )
     });
     items.collect()
 }
@@ -175,7 +205,8 @@ fn items(ordinal: u64, base: Option<Entry>, remote: Vec<Signed>, local: Vec<Sign
 /// The item with what happened and, where that is known, what is done about it.
 fn decided(mut item: Item, equal: Option<bool>, plan: &Plan) -> Item {
     // The same signature by the same rule on the same bytes is the same row.
-    let signed_equal = plan.comparable && item.now.remote.is_some() && item.now.remote == item.now.local;
+    let signed_equal =
+        plan.comparable && item.now.remote.is_some() && item.now.remote == item.now.local;
     item.change = merge(item.base, item.now, equal.or(signed_equal.then_some(true)));
     item.decision = plan.policy.decide(item.change, item.now);
     item

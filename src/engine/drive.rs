@@ -23,7 +23,9 @@ const LOOK: Duration = Duration::from_millis(50);
 pub fn drive(settings: Settings, options: Options, cancel: &Cancel) -> Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|problem| {
-        SyncError::new(error::OUT_OF_MEMORY).with("side", "The machine that syncs").with("address", problem.kind())
+        SyncError::new(error::OUT_OF_MEMORY)
+            .with("side", "The machine that syncs")
+            .with("address", problem.kind())
     })?;
     let outcome = runtime.block_on(async {
         let mut running = Box::pin(run(settings, options, cancel.clone()));

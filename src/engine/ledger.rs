@@ -61,14 +61,21 @@ impl Turn {
     pub async fn go_on(&mut self, step: impl AsyncFnOnce(&mut TableRun) -> Result<()>) {
         let Standing::Open(table) = &mut self.standing else { return };
         if let Err(error) = step(table).await {
-            tracing::debug!(table = self.settings.table, code = error.code().as_str(), "table fails");
+            tracing::debug!(
+                table = self.settings.table,
+                code = error.code().as_str(),
+                "table fails"
+            );
             self.fail(error);
         }
     }
 
     /// The table's turn is over.
     pub fn fail(&mut self, error: SyncError) {
-        let standing = std::mem::replace(&mut self.standing, Standing::Failed(error.in_table(&self.settings.table), None));
+        let standing = std::mem::replace(
+            &mut self.standing,
+            Standing::Failed(error.in_table(&self.settings.table), None),
+        );
         if let (Standing::Open(table), Standing::Failed(_, kept)) = (standing, &mut self.standing) {
             *kept = Some(table);
         }
@@ -93,7 +100,11 @@ impl Turn {
         match (self.error(), self.known()) {
             (Some(error), _) if stops_everything(error.code()) => Status::Interrupted,
             (Some(_), _) => Status::Failed,
-            (None, Some(table)) if table.failed_rows > 0 || table.skipped > 0 || !table.verified => Status::Partial,
+            (None, Some(table))
+                if table.failed_rows > 0 || table.skipped > 0 || !table.verified =>
+            {
+                Status::Partial
+            }
             (None, _) => Status::Success,
         }
     }
@@ -140,8 +151,10 @@ impl Ledger {
         } else {
             turn.fail(SyncError::new(error::LOCKED).with("table", &name));
         }
-        let directions: Vec<Direction> = turn.passes().into_iter().map(Direction::pass_to).collect();
-        let passes: Vec<Pass<'_>> = directions.iter().map(|direction| pass(run, turn, *direction)).collect();
+        let directions: Vec<Direction> =
+            turn.passes().into_iter().map(Direction::pass_to).collect();
+        let passes: Vec<Pass<'_>> =
+            directions.iter().map(|direction| pass(run, turn, *direction)).collect();
         runs::begin(local, nature.dialect, &passes).await?;
         turn.logged = true;
         Ok(())
@@ -193,7 +206,14 @@ impl Ledger {
                 runs::end(local, nature.dialect, &pass, &outcome(turn, target)).await?;
             }
             if let Standing::Open(table) = &turn.standing {
-                settings::synced(local, nature.dialect, &turn.settings.table, table.capture, Utc::now()).await?;
+                settings::synced(
+                    local,
+                    nature.dialect,
+                    &turn.settings.table,
+                    table.capture,
+                    Utc::now(),
+                )
+                .await?;
             }
             if turn.locked {
                 self.locks.give_back(local, nature, &turn.settings.table).await?;
@@ -213,19 +233,26 @@ impl Ledger {
         let sync_type = run.options.sync_type.unwrap_or(run.settings.sync_type);
         let direction = run.options.direction.unwrap_or(run.settings.direction);
         let mut errors = Vec::new();
-        let codes: Vec<Code> = self.turns.iter().filter_map(|turn| turn.error().map(SyncError::code)).collect();
+        let codes: Vec<Code> =
+            self.turns.iter().filter_map(|turn| turn.error().map(SyncError::code)).collect();
         let partial = self.turns.iter().any(|turn| turn.status() == Status::Partial);
         for turn in &self.turns {
             errors.extend(turn.error().map(Failure::from));
             errors.extend(turn.known().into_iter().flat_map(|table| table.failures.clone()));
-            if let Some(waiting) = turn.known().map(|table| table.conflicts.manual).filter(|waiting| *waiting > 0) {
-                let error = SyncError::new(error::CONFLICTS_WAIT).with("table", &turn.settings.table).with("count", waiting);
+            if let Some(waiting) =
+                turn.known().map(|table| table.conflicts.manual).filter(|waiting| *waiting > 0)
+            {
+                let error = SyncError::new(error::CONFLICTS_WAIT)
+                    .with("table", &turn.settings.table)
+                    .with("count", waiting);
                 errors.push(Failure::from(&error));
             }
         }
         let (status, exit_code) = if codes.contains(&Code::Sync005) {
             (Status::Interrupted, Code::Sync005.exit())
-        } else if let Some(worst) = codes.iter().find(|code| **code != Code::Sync009).or(codes.first()) {
+        } else if let Some(worst) =
+            codes.iter().find(|code| **code != Code::Sync009).or(codes.first())
+        {
             (Status::Failed, if *worst == Code::Sync009 { Code::Sync009.exit() } else { 1 })
         } else if partial {
             (Status::Partial, Code::Sync007.exit())
@@ -281,7 +308,13 @@ fn outcome(turn: &Turn, target: Side) -> Outcome {
     sentences.extend(turn.error().map(SyncError::message));
     if let Some(table) = turn.known().filter(|table| first && table.failed_rows > 0) {
         sentences.push(format!("{} row(s) failed", table.failed_rows));
-        sentences.extend(table.failures.iter().take(5).map(|failure| format!("{}: {}", failure.code, failure.message)));
+        sentences.extend(
+            table
+                .failures
+                .iter()
+                .take(5)
+                .map(|failure| format!("{}: {}", failure.code, failure.message)),
+        );
     }
     let failed = turn.known().and_then(|table| table.failures.first()).map(|failure| failure.code);
     let written = turn.known().map_or(Written::default(), |table| table.written[target]);
@@ -301,8 +334,12 @@ fn outcome(turn: &Turn, target: Side) -> Outcome {
 
 fn table_report(run: &Run, turn: Turn) -> TableReport {
     let status = turn.status().as_str();
-    let error = turn.error().map(Failure::from).or_else(|| turn.known().and_then(|table| table.failures.first().cloned()));
-    let (changes, truncated) = turn.changes.clone().map_or((None, None), |(changes, more)| (Some(changes), Some(more)));
+    let error = turn
+        .error()
+        .map(Failure::from)
+        .or_else(|| turn.known().and_then(|table| table.failures.first().cloned()));
+    let (changes, truncated) =
+        turn.changes.clone().map_or((None, None), |(changes, more)| (Some(changes), Some(more)));
     let strategy: Strategy = turn.settings.policy.strategy;
     let Some(table) = turn.known() else {
         return TableReport {
@@ -322,7 +359,9 @@ fn table_report(run: &Run, turn: Turn) -> TableReport {
             changes_truncated: truncated,
         };
     };
-    let written = |side: Side| if run.options.dry_run { table.plan.planned[side] } else { table.written[side] };
+    let written = |side: Side| {
+        if run.options.dry_run { table.plan.planned[side] } else { table.written[side] }
+    };
     TableReport {
         table: turn.settings.table.clone(),
         status,

@@ -131,7 +131,8 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
     let progress = Progress::new(options.progress);
     let run_id = uuid::Uuid::new_v4().to_string();
     let started = Utc::now();
-    let mut run = Run { run_id, settings, options, endpoints, installed: false, cancel, progress, started };
+    let mut run =
+        Run { run_id, settings, options, endpoints, installed: false, cancel, progress, started };
     let mut writers = preflight::lines(&run.endpoints).await?;
     let jobs = preflight::jobs(&mut run, &mut writers).await?;
     let mut ledger = ledger::Ledger::open(&run, &mut writers.local, jobs).await?;
@@ -165,7 +166,10 @@ async fn look(run: &Run, lines: &mut Lines, turns: &mut [Turn]) {
         })
         .await;
         if let Some(table) = turn.table() {
-            run.progress.plan(&table.pair.name, Side::BOTH.iter().map(|side| table.plan.planned[*side].total()).sum());
+            run.progress.plan(
+                &table.pair.name,
+                Side::BOTH.iter().map(|side| table.plan.planned[*side].total()).sum(),
+            );
         }
     }
 }

@@ -77,7 +77,9 @@ impl Plan {
     /// # Errors
     /// `SYS_001` where the temporary folder has no room.
     pub fn put(&mut self, item: &Item) -> Result<()> {
-        let Some(decision) = item.decision.filter(|decision| !decision.is_nothing()) else { return Ok(()) };
+        let Some(decision) = item.decision.filter(|decision| !decision.is_nothing()) else {
+            return Ok(());
+        };
         if self.done.contains(&item.ordinal) {
             return Ok(());
         }

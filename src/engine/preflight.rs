@@ -32,10 +32,13 @@ type Tables = PerSide<HashMap<String, Table>>;
 /// # Errors
 /// `DB_CONN_001` to `004`; `CFG_002` where both are the same database.
 pub async fn reach(settings: &Settings) -> Result<PerSide<Endpoint>> {
-    let (remote, local) = tokio::join!(Endpoint::open(Side::Remote, settings), Endpoint::open(Side::Local, settings));
+    let (remote, local) =
+        tokio::join!(Endpoint::open(Side::Remote, settings), Endpoint::open(Side::Local, settings));
     let endpoints = PerSide::new(remote?, local?);
     if endpoints.remote.nature.identity == endpoints.local.nature.identity {
-        return Err(SyncError::new(error::SAME_DATABASE).with("address", &endpoints.local.place().address));
+        return Err(
+            SyncError::new(error::SAME_DATABASE).with("address", &endpoints.local.place().address)
+        );
     }
     Ok(endpoints)
 }
@@ -45,7 +48,10 @@ pub async fn reach(settings: &Settings) -> Result<PerSide<Endpoint>> {
 /// # Errors
 /// `DB_CONN_001` to `004`.
 pub async fn lines(endpoints: &PerSide<Endpoint>) -> Result<PerSide<crate::endpoint::Connection>> {
-    let (remote, local) = tokio::join!(endpoints.remote.connect(Purpose::Write), endpoints.local.connect(Purpose::Write));
+    let (remote, local) = tokio::join!(
+        endpoints.remote.connect(Purpose::Write),
+        endpoints.local.connect(Purpose::Write)
+    );
     Ok(PerSide::new(remote?, local?))
 }
 
@@ -54,7 +60,10 @@ pub async fn lines(endpoints: &PerSide<Endpoint>) -> Result<PerSide<crate::endpo
 ///
 /// # Errors
 /// `CFG_003` for an unknown table; `SYS_004` where our tables cannot be made; else the failure with its code.
-pub async fn jobs(run: &mut Run, lines: &mut PerSide<crate::endpoint::Connection>) -> Result<Vec<Job>> {
+pub async fn jobs(
+    run: &mut Run,
+    lines: &mut PerSide<crate::endpoint::Connection>,
+) -> Result<Vec<Job>> {
     let (remote, local) = tokio::join!(
         introspect::tables(&mut lines.remote, run.dialect(Side::Remote)),
         introspect::tables(&mut lines.local, run.dialect(Side::Local)),
@@ -67,13 +76,19 @@ pub async fn jobs(run: &mut Run, lines: &mut PerSide<crate::endpoint::Connection
         run.installed = true;
     }
     let known = existing.contains_key("db_sync_config") || run.installed;
-    let rows = if known { settings::read(&mut lines.local, run.dialect(Side::Local)).await? } else { Vec::new() };
-    let (defaults, mut configured): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.table == DEFAULTS);
+    let rows = if known {
+        settings::read(&mut lines.local, run.dialect(Side::Local)).await?
+    } else {
+        Vec::new()
+    };
+    let (defaults, mut configured): (Vec<_>, Vec<_>) =
+        rows.into_iter().partition(|row| row.table == DEFAULTS);
     if configured.is_empty() {
         let policy = defaults.first().map_or_else(|| environment(&run.settings), |row| row.policy);
         configured = registered(run, &tables, policy);
         if !run.options.dry_run {
-            settings::register(&mut lines.local, run.dialect(Side::Local), &configured, Utc::now()).await?;
+            settings::register(&mut lines.local, run.dialect(Side::Local), &configured, Utc::now())
+                .await?;
         }
     }
     let chosen = choose(run, configured)?;
@@ -81,13 +96,20 @@ pub async fn jobs(run: &mut Run, lines: &mut PerSide<crate::endpoint::Connection
 }
 
 fn ours(tables: &HashMap<String, Table>) -> Existing {
-    let names = |table: &Table| table.columns.iter().map(|column| column.name.clone()).collect::<BTreeSet<_>>();
-    let found = schema::names().filter_map(|name| tables.get(name).map(|table| (name.to_owned(), names(table))));
+    let names = |table: &Table| {
+        table.columns.iter().map(|column| column.name.clone()).collect::<BTreeSet<_>>()
+    };
+    let found = schema::names()
+        .filter_map(|name| tables.get(name).map(|table| (name.to_owned(), names(table))));
     found.collect()
 }
 
 fn environment(settings: &Settings) -> Policy {
-    Policy { direction: settings.direction, sync_type: settings.sync_type, strategy: settings.strategy }
+    Policy {
+        direction: settings.direction,
+        sync_type: settings.sync_type,
+        strategy: settings.strategy,
+    }
 }
 
 /// A side's table by name: to the letter, else in any letter case.
@@ -98,7 +120,9 @@ fn find<'a>(tables: &'a HashMap<String, Table>, name: &str) -> Option<&'a Table>
 
 /// Every table that exists on both sides and is not excluded.
 fn registered(run: &Run, tables: &Tables, policy: Policy) -> Vec<TableSettings> {
-    let matches = |patterns: &[String], name: &str| patterns.iter().any(|pattern| WildMatch::new(pattern).matches(name));
+    let matches = |patterns: &[String], name: &str| {
+        patterns.iter().any(|pattern| WildMatch::new(pattern).matches(name))
+    };
     let mut names: Vec<&String> = tables.local.keys().collect();
     names.sort();
     names
@@ -113,10 +137,14 @@ fn registered(run: &Run, tables: &Tables, policy: Policy) -> Vec<TableSettings> 
 /// The enabled tables, or those that were asked for by name; flags override the tables' own settings.
 fn choose(run: &Run, configured: Vec<TableSettings>) -> Result<Vec<TableSettings>> {
     let asked = &run.options.tables;
-    if let Some(unknown) = asked.iter().find(|name| configured.iter().all(|row| row.table != **name)) {
+    if let Some(unknown) =
+        asked.iter().find(|name| configured.iter().all(|row| row.table != **name))
+    {
         return Err(SyncError::new(error::NOT_CONFIGURED).with("table", unknown));
     }
-    let chosen = configured.into_iter().filter(|row| if asked.is_empty() { row.enabled } else { asked.contains(&row.table) });
+    let chosen = configured
+        .into_iter()
+        .filter(|row| if asked.is_empty() { row.enabled } else { asked.contains(&row.table) });
     let Options { sync_type, direction, strategy, .. } = run.options;
     Ok(chosen
         .map(|mut row| {
@@ -130,12 +158,13 @@ fn choose(run: &Run, configured: Vec<TableSettings>) -> Result<Vec<TableSettings
 
 fn job(settings: TableSettings, tables: &Tables) -> Job {
     let name = &settings.table;
-    let missing = |side: Side| SyncError::new(error::NO_TABLE).with("table", name).with("side", side);
-    let found = PerSide::new(Side::Remote, Side::Local).map(|side| find(&tables[side], name).cloned());
+    let missing =
+        |side: Side| SyncError::new(error::NO_TABLE).with("table", name).with("side", side);
+    let found =
+        PerSide::new(Side::Remote, Side::Local).map(|side| find(&tables[side], name).cloned());
     let pair = match (found.remote, found.local) {
-        (Some(remote), Some(local)) => {
-            pair(name, PerSide::new(remote, local)).map_err(|mismatches| mismatch(name, &mismatches))
-        }
+        (Some(remote), Some(local)) => pair(name, PerSide::new(remote, local))
+            .map_err(|mismatches| mismatch(name, &mismatches)),
         (None, _) => Err(missing(Side::Remote)),
         (_, None) => Err(missing(Side::Local)),
     };
@@ -145,16 +174,20 @@ fn job(settings: TableSettings, tables: &Tables) -> Job {
 /// The first mismatch as a failure; the others are found once it is mended.
 fn mismatch(table: &str, mismatches: &[Mismatch]) -> SyncError {
     let error = match mismatches.first() {
-        Some(Mismatch::MissingColumn { column, on }) => SyncError::new(error::NO_COLUMN).with("column", column).with("side", on),
+        Some(Mismatch::MissingColumn { column, on }) => {
+            SyncError::new(error::NO_COLUMN).with("column", column).with("side", on)
+        }
         Some(Mismatch::Types { column, types }) => SyncError::new(error::TYPES_DIFFER)
             .with("column", column)
             .with("remote", &types.remote)
             .with("local", &types.local),
-        Some(Mismatch::Key { keys }) => {
-            SyncError::new(error::KEYS_DIFFER).with("remote", &keys.remote).with("local", &keys.local)
-        }
+        Some(Mismatch::Key { keys }) => SyncError::new(error::KEYS_DIFFER)
+            .with("remote", &keys.remote)
+            .with("local", &keys.local),
         Some(Mismatch::NoKey { on }) => SyncError::new(error::NO_KEY).with("side", on),
-        None => SyncError::new(error::STRUCTURE_CHANGED).with("reason", "no reason").with("side", Side::Local),
+        None => SyncError::new(error::STRUCTURE_CHANGED)
+            .with("reason", "no reason")
+            .with("side", Side::Local),
     };
     error.with("table", table)
 }
@@ -185,9 +218,13 @@ fn in_order(jobs: Vec<Job>) -> Vec<Job> {
 ///
 /// # Errors
 /// `DB_CONN_001` to `004`.
-pub async fn snapshots(endpoints: &PerSide<Endpoint>) -> Result<PerSide<crate::endpoint::Connection>> {
-    let (remote, local) =
-        tokio::join!(endpoints.remote.connect(Purpose::Snapshot), endpoints.local.connect(Purpose::Snapshot));
+pub async fn snapshots(
+    endpoints: &PerSide<Endpoint>,
+) -> Result<PerSide<crate::endpoint::Connection>> {
+    let (remote, local) = tokio::join!(
+        endpoints.remote.connect(Purpose::Snapshot),
+        endpoints.local.connect(Purpose::Snapshot)
+    );
     Ok(PerSide::new(remote?, local?))
 }
 

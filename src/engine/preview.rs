@@ -16,7 +16,11 @@ const SHOWN: usize = 100;
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn preview(run: &Run, lines: &mut Lines, table: &mut TableRun) -> Result<(Vec<PlannedChange>, bool)> {
+pub async fn preview(
+    run: &Run,
+    lines: &mut Lines,
+    table: &mut TableRun,
+) -> Result<(Vec<PlannedChange>, bool)> {
     let mut shown = Vec::new();
     let mut total = 0;
     for target in [Side::Local, Side::Remote] {
@@ -46,7 +50,9 @@ async fn changes(
     let mut rows = Vec::new();
     if write == Write::Update {
         for side in Side::BOTH {
-            let found = read::rows(&mut lines.snapshots[side], &run.view(pair, side), &keys, Lock::None).await;
+            let found =
+                read::rows(&mut lines.snapshots[side], &run.view(pair, side), &keys, Lock::None)
+                    .await;
             rows.push(found.map_err(|fault| fault.fatal(lines.snapshots[side].place()))?);
         }
     }
@@ -55,7 +61,8 @@ async fn changes(
         let cells = |at: usize| rows.get(at).and_then(|rows| rows.get(key)).map(|found| &found.row);
         match (cells(0), cells(1)) {
             (Some(a), Some(b)) => {
-                let differs = names().zip(a.iter().zip(b)).filter(|(_, (a, b))| !canonical::same(a, b));
+                let differs =
+                    names().zip(a.iter().zip(b)).filter(|(_, (a, b))| !canonical::same(a, b));
                 differs.map(|(name, _)| name).collect()
             }
             _ => names().collect(),

@@ -46,14 +46,21 @@ impl Progress {
             Show::Never => false,
             Show::Auto => std::io::stderr().is_terminal(),
         };
-        let target = if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let target =
+            if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         Self { all: MultiProgress::with_draw_target(target), bars: Mutex::default() }
     }
 
     /// A table is being looked at.
     pub fn look(&self, table: &str) {
-        let style = ProgressStyle::with_template("{prefix:<28} {spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let bar = self.all.add(ProgressBar::new_spinner().with_style(style).with_prefix(table.to_owned()).with_message("comparing"));
+        let style = ProgressStyle::with_template("{prefix:<28} {spinner} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = self.all.add(
+            ProgressBar::new_spinner()
+                .with_style(style)
+                .with_prefix(table.to_owned())
+                .with_message("comparing"),
+        );
         bar.tick();
         self.keep(table, bar);
     }
@@ -61,7 +68,8 @@ impl Progress {
     /// So many rows of a table will be written.
     pub fn plan(&self, table: &str, rows: u64) {
         let template = "{prefix:<28} {bar:24} {pos}/{len} rows, {per_sec}, {eta} left";
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         self.with(table, |bar| {
             bar.set_style(style);
             bar.set_length(rows);
@@ -85,7 +93,9 @@ impl Progress {
     }
 
     fn with(&self, table: &str, act: impl FnOnce(&ProgressBar)) {
-        if let Ok(bars) = self.bars.lock() && let Some(bar) = bars.get(table) {
+        if let Ok(bars) = self.bars.lock()
+            && let Some(bar) = bars.get(table)
+        {
             act(bar);
         }
     }

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::Utc;
 
+use super::Lines;
 use super::apply::{Ready, Site};
 use super::statements::{self, Refused};
 use super::table::TableRun;
 use super::worklist::Item;
-use super::Lines;
 use crate::endpoint::read::{self, Found, Lock};
 use crate::endpoint::{Connection, Fault, RowFault, View, write};
 use crate::error::Result;
@@ -33,23 +33,33 @@ pub async fn with_children(
     let table = &view.pair.tables[view.side];
     for foreign_key in &table.referenced_by {
         let position = |name: &String| {
-            view.pair.columns.iter().position(|column| column.sides[view.side].name.eq_ignore_ascii_case(name))
+            view.pair
+                .columns
+                .iter()
+                .position(|column| column.sides[view.side].name.eq_ignore_ascii_case(name))
         };
-        let Some(columns) = foreign_key.parent_columns.iter().map(position).collect::<Option<Vec<_>>>() else { continue };
-        let kinds: Vec<Kind> = columns.iter().map(|at| view.pair.columns[*at].sides[view.side].kind.clone()).collect();
+        let Some(columns) =
+            foreign_key.parent_columns.iter().map(position).collect::<Option<Vec<_>>>()
+        else {
+            continue;
+        };
+        let kinds: Vec<Kind> =
+            columns.iter().map(|at| view.pair.columns[*at].sides[view.side].kind.clone()).collect();
         let referred_value = |ready: &Ready| -> Option<Vec<Value>> {
             let row = &before.get(&ready.item.key)?.row;
             let values: Vec<Value> = columns.iter().map(|at| row[*at].clone()).collect();
             values.iter().all(|value| !value.is_null()).then_some(values)
         };
         for rows in rows.chunks(500) {
-            let values: Vec<Vec<Value>> = rows.iter().filter_map(|ready| referred_value(ready)).collect();
+            let values: Vec<Vec<Value>> =
+                rows.iter().filter_map(|ready| referred_value(ready)).collect();
             if values.is_empty() {
                 continue;
             }
             let referred = write::referred(connection, view, foreign_key, &values, &kinds).await?;
             for child in &referred {
-                let parents = rows.iter().filter(|ready| referred_value(ready).as_ref() == Some(child));
+                let parents =
+                    rows.iter().filter(|ready| referred_value(ready).as_ref() == Some(child));
                 let parents: Vec<u64> = parents.map(|ready| ready.item.ordinal).collect();
                 // Under a collation a child may spell its parent differently: then any of these rows may be meant.
                 let all = rows.iter().map(|ready| ready.item.ordinal);
@@ -79,7 +89,9 @@ pub async fn untangle(
                 if !cells.is_empty() {
                     match write::update_columns(connection, view, &ready.item.key, &cells).await {
                         Ok(()) => {}
-                        Err(Fault::Row(fault)) => return Ok(vec![(ready.item.ordinal, Refused::Row(fault))]),
+                        Err(Fault::Row(fault)) => {
+                            return Ok(vec![(ready.item.ordinal, Refused::Row(fault))]);
+                        }
                         Err(fault) => return Err(fault),
                     }
                 }
@@ -92,8 +104,15 @@ pub async fn untangle(
 }
 
 /// For each unique key whose value changes, one cell with a value that no row has meanwhile.
-fn aside(view: &View<'_>, ready: &Ready, before: &HashMap<Key, Found>, number: usize) -> Vec<(usize, Value)> {
-    let (Some(row), Some(found)) = (&ready.row, before.get(&ready.item.key)) else { return Vec::new() };
+fn aside(
+    view: &View<'_>,
+    ready: &Ready,
+    before: &HashMap<Key, Found>,
+    number: usize,
+) -> Vec<(usize, Value)> {
+    let (Some(row), Some(found)) = (&ready.row, before.get(&ready.item.key)) else {
+        return Vec::new();
+    };
     let table = &view.pair.tables[view.side];
     let position = |at: &usize| {
         let name = &table.columns[*at].name;
@@ -106,7 +125,11 @@ fn aside(view: &View<'_>, ready: &Ready, before: &HashMap<Key, Found>, number: u
         let free = columns.iter().filter(|at| !view.pair.key.contains(at));
         let meanwhile = |at: &usize| {
             let column = &view.pair.columns[*at].sides[view.side];
-            let value = if column.nullable { Some(Value::Null) } else { stand_in(&column.kind, ready.item.ordinal, number) };
+            let value = if column.nullable {
+                Some(Value::Null)
+            } else {
+                stand_in(&column.kind, ready.item.ordinal, number)
+            };
             value.map(|value| (*at, value))
         };
         if let (true, Some(cell)) = (changes, free.filter_map(meanwhile).next()) {
@@ -149,11 +172,19 @@ async fn insert_then_refer(
     rows: &[&Ready],
 ) -> std::result::Result<Vec<(u64, Refused)>, Fault> {
     let table = &view.pair.tables[view.side];
-    let own = table.foreign_keys.iter().filter(|key| key.parent == table.name).flat_map(|key| &key.columns);
-    let position = |name: &String| view.pair.columns.iter().position(|column| column.sides[view.side].name == *name);
+    let own = table
+        .foreign_keys
+        .iter()
+        .filter(|key| key.parent == table.name)
+        .flat_map(|key| &key.columns);
+    let position = |name: &String| {
+        view.pair.columns.iter().position(|column| column.sides[view.side].name == *name)
+    };
     let references: Vec<usize> = own
         .filter_map(position)
-        .filter(|at| view.pair.columns[*at].sides[view.side].nullable && !view.pair.key.contains(at))
+        .filter(|at| {
+            view.pair.columns[*at].sides[view.side].nullable && !view.pair.key.contains(at)
+        })
         .collect();
     if references.is_empty() {
         return statements::write(connection, view, Write::Insert, rows).await;
@@ -172,7 +203,8 @@ async fn insert_then_refer(
     }
     for ready in rows {
         let Some(row) = &ready.row else { continue };
-        let cells: Vec<(usize, Value)> = references.iter().map(|at| (*at, row[*at].clone())).collect();
+        let cells: Vec<(usize, Value)> =
+            references.iter().map(|at| (*at, row[*at].clone())).collect();
         match write::update_columns(connection, view, &ready.item.key, &cells).await {
             Ok(()) => {}
             Err(Fault::Row(fault)) => refused.push((ready.item.ordinal, Refused::Row(fault))),
@@ -198,8 +230,10 @@ pub async fn record_collisions(
         Refused::Row(RowFault::ForeignKey) | Refused::HasChildren => Some(ConflictKind::Parent),
         _ => None,
     };
-    let collided: Vec<(Item, ConflictKind)> =
-        collided.into_iter().filter_map(|(item, refused)| kind(&refused).map(|kind| (item, kind))).collect();
+    let collided: Vec<(Item, ConflictKind)> = collided
+        .into_iter()
+        .filter_map(|(item, refused)| kind(&refused).map(|kind| (item, kind)))
+        .collect();
     if collided.is_empty() {
         return Ok(());
     }
@@ -207,7 +241,9 @@ pub async fn record_collisions(
     let keys: Vec<Key> = collided.iter().map(|(item, _)| item.key.clone()).collect();
     let mut rows = PerSide::<HashMap<Key, Found>>::default();
     for side in Side::BOTH {
-        let found = read::rows(&mut lines.snapshots[side], &site.run.view(&pair, side), &keys, Lock::None).await;
+        let found =
+            read::rows(&mut lines.snapshots[side], &site.run.view(&pair, side), &keys, Lock::None)
+                .await;
         rows[side] = found.map_err(|fault| fault.fatal(lines.snapshots[side].place()))?;
     }
     let json = |side: Side, key: &Key| rows[side].get(key).map(|found| table.row_json(&found.row));
@@ -225,7 +261,16 @@ pub async fn record_collisions(
     let (dialect, strategy) = (site.run.dialect(Side::Local), table.settings.policy.strategy);
     let place = lines.local.place().clone();
     lines.local.begin().await.map_err(|fault| fault.fatal(&place))?;
-    conflicts::record(&mut lines.local, dialect, &site.run.run_id, &pair.name, strategy, &met, Utc::now()).await?;
+    conflicts::record(
+        &mut lines.local,
+        dialect,
+        &site.run.run_id,
+        &pair.name,
+        strategy,
+        &met,
+        Utc::now(),
+    )
+    .await?;
     lines.local.commit().await.map_err(|fault| fault.fatal(&place))?;
     table.conflicts.detected += met.len() as u64;
     table.conflicts.manual += met.len() as u64;

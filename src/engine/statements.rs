@@ -26,10 +26,16 @@ impl Refused {
     pub fn error(&self) -> SyncError {
         match self {
             Self::Row(RowFault::Duplicate) => SyncError::new(error::DUPLICATE),
-            Self::Row(RowFault::ForeignKey) | Self::HasChildren => SyncError::new(error::FOREIGN_KEY),
-            Self::Row(RowFault::NotHeld(reason)) => SyncError::new(error::NOT_HELD).with("reason", reason),
+            Self::Row(RowFault::ForeignKey) | Self::HasChildren => {
+                SyncError::new(error::FOREIGN_KEY)
+            }
+            Self::Row(RowFault::NotHeld(reason)) => {
+                SyncError::new(error::NOT_HELD).with("reason", reason)
+            }
             Self::Locked => SyncError::new(error::ROW_LOCKED).with("rows", 1),
-            Self::StoredDifferently(column) => SyncError::new(error::STORED_DIFFERENTLY).with("column", column),
+            Self::StoredDifferently(column) => {
+                SyncError::new(error::STORED_DIFFERENTLY).with("column", column)
+            }
         }
     }
 }
@@ -69,7 +75,12 @@ pub async fn write(
     Ok(refused)
 }
 
-async fn one_statement(connection: &mut Connection, view: &View<'_>, write: Write, rows: &[&Ready]) -> Result<(), Fault> {
+async fn one_statement(
+    connection: &mut Connection,
+    view: &View<'_>,
+    write: Write,
+    rows: &[&Ready],
+) -> Result<(), Fault> {
     match write {
         Write::Delete => {
             let keys: Vec<Key> = rows.iter().map(|ready| ready.item.key.clone()).collect();

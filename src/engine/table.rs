@@ -81,10 +81,18 @@ impl TableRun {
     ///
     /// # Errors
     /// The failure with its code.
-    pub async fn open(run: &Run, lines: &mut Lines, settings: TableSettings, pair: TablePair) -> Result<Self> {
-        let stamps = PerSide::new(Side::Remote, Side::Local).map(|side| stamp(&run.view(&pair, side), run, side));
+    pub async fn open(
+        run: &Run,
+        lines: &mut Lines,
+        settings: TableSettings,
+        pair: TablePair,
+    ) -> Result<Self> {
+        let stamps = PerSide::new(Side::Remote, Side::Local)
+            .map(|side| stamp(&run.view(&pair, side), run, side));
         let comparable = comparable(run, &pair);
-        let stamp = serde_json::json!({"version": 1, "remote": stamps.remote, "local": stamps.local}).to_string();
+        let stamp =
+            serde_json::json!({"version": 1, "remote": stamps.remote, "local": stamps.local})
+                .to_string();
         let dialect = run.dialect(Side::Local);
         let (base, open_conflicts) = if run.installed {
             let base = Base::open(lines.journal(), dialect, &pair.name, &pair.form, stamp).await?;
@@ -133,8 +141,11 @@ impl TableRun {
         let pair = self.pair.clone();
         let views = run.views(&pair);
         let full = self.settings.policy.sync_type == SyncType::Full || self.base.is_none();
-        let proposal =
-            if full { scan::propose() } else { digest::propose(&mut lines.snapshots, &views, &self.base).await? };
+        let proposal = if full {
+            scan::propose()
+        } else {
+            digest::propose(&mut lines.snapshots, &views, &self.base).await?
+        };
         self.capture = proposal.capture;
         let seen = self.compare(run, lines, &views, &proposal).await?;
         self.rows = proposal.rows.unwrap_or(seen);
@@ -145,7 +156,13 @@ impl TableRun {
         self.refuse(run)
     }
 
-    async fn compare(&mut self, run: &Run, lines: &mut Lines, views: &PerSide<View<'_>>, proposal: &Proposal) -> Result<PerSide<u64>> {
+    async fn compare(
+        &mut self,
+        run: &Run,
+        lines: &mut Lines,
+        views: &PerSide<View<'_>>,
+        proposal: &Proposal,
+    ) -> Result<PerSide<u64>> {
         let Lines { snapshots, local, .. } = lines;
         let mut asked = compare::Lines { sides: snapshots, journal: local };
         compare(&mut asked, views, &self.base, &proposal.spans, &mut self.plan, &run.cancel).await
@@ -153,18 +170,22 @@ impl TableRun {
 
     /// The guards.
     fn refuse(&self, run: &Run) -> Result<()> {
-        let deletes = PerSide::new(self.plan.planned.remote.deleted, self.plan.planned.local.deleted);
-        let refusal = guard::check(&Intent { rows: self.rows, deletes }, run.settings.max_delete_percent);
+        let deletes =
+            PerSide::new(self.plan.planned.remote.deleted, self.plan.planned.local.deleted);
+        let refusal =
+            guard::check(&Intent { rows: self.rows, deletes }, run.settings.max_delete_percent);
         let Some(refusal) = refusal.filter(|_| !run.options.force) else { return Ok(()) };
         let error = match refusal {
             Refusal::EmptySource { side, deletes } => {
                 SyncError::new(error::EMPTY_SOURCE).with("side", side).with("count", deletes)
             }
-            Refusal::TooManyDeletes { side, deletes, rows } => SyncError::new(error::TOO_MANY_DELETES)
-                .with("side", side)
-                .with("count", deletes)
-                .with("rows", rows)
-                .with("percent", run.settings.max_delete_percent),
+            Refusal::TooManyDeletes { side, deletes, rows } => {
+                SyncError::new(error::TOO_MANY_DELETES)
+                    .with("side", side)
+                    .with("count", deletes)
+                    .with("rows", rows)
+                    .with("percent", run.settings.max_delete_percent)
+            }
         };
         Err(error.in_table(&self.pair.name))
     }
@@ -179,7 +200,9 @@ impl TableRun {
         self.plan = Plan::new(self.settings.policy, self.plan.comparable, self.done.clone());
         let proposal = if self.touched.len() <= FEW_CHUNKS {
             let mut spans = Vec::new();
-            for low in self.touched.iter().map(|low| self.base.chunk_of(*low)).collect::<BTreeSet<_>>() {
+            for low in
+                self.touched.iter().map(|low| self.base.chunk_of(*low)).collect::<BTreeSet<_>>()
+            {
                 capture::join(&mut spans, low..=self.base.high(low));
             }
             Proposal { capture: "digest", spans, rows: None }
@@ -240,5 +263,6 @@ fn comparable(run: &Run, pair: &TablePair) -> bool {
     dialects.remote == dialects.local
         && views.remote.rule() == views.local.rule()
         && character_sets(Side::Remote) == character_sets(Side::Local)
-        && (dialects.remote != Dialect::Sqlite || pair.columns.iter().all(|pair| pair.sides.remote.kind == pair.sides.local.kind))
+        && (dialects.remote != Dialect::Sqlite
+            || pair.columns.iter().all(|pair| pair.sides.remote.kind == pair.sides.local.kind))
 }

@@ -46,8 +46,14 @@ impl Default for Worklist {
 
 fn no_room(problem: &std::io::Error) -> SyncError {
     let place = std::env::temp_dir();
-    let sentences = if problem.kind() == std::io::ErrorKind::StorageFull { error::DISK_FULL } else { error::OUT_OF_MEMORY };
-    SyncError::new(sentences).with("side", "The machine that syncs").with("address", place.display())
+    let sentences = if problem.kind() == std::io::ErrorKind::StorageFull {
+        error::DISK_FULL
+    } else {
+        error::OUT_OF_MEMORY
+    };
+    SyncError::new(sentences)
+        .with("side", "The machine that syncs")
+        .with("address", place.display())
 }
 
 impl Worklist {
@@ -101,7 +107,9 @@ impl Batches {
             let mut bytes = vec![0; u32::from_le_bytes(length) as usize];
             self.file.read_exact(&mut bytes).map_err(|problem| no_room(&problem))?;
             let item = postcard::from_bytes(&bytes);
-            items.push(item.map_err(|_| no_room(&std::io::Error::from(std::io::ErrorKind::InvalidData)))?);
+            items.push(
+                item.map_err(|_| no_room(&std::io::Error::from(std::io::ErrorKind::InvalidData)))?,
+            );
             self.left -= 1;
         }
         Ok(items)

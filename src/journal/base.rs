@@ -65,7 +65,8 @@ pub fn unpack(bytes: &[u8]) -> Option<Entries> {
     if !bytes.len().is_multiple_of(24) {
         return None;
     }
-    let number = |bytes: &[u8]| bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let number =
+        |bytes: &[u8]| bytes.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     let entries: Entries = bytes
         .chunks_exact(24)
         .map(|entry| {
@@ -102,26 +103,51 @@ impl Base {
     /// A base of nothing.
     pub fn none(table: &str, dialect: Dialect, form: &KeyForm, stamp: String) -> Self {
         let (table, hashed) = (table.to_owned(), form.is_hashed());
-        Self { table, dialect, hashed, chunks: BTreeMap::new(), foreign: false, stamp, stored_stamp: None }
+        Self {
+            table,
+            dialect,
+            hashed,
+            chunks: BTreeMap::new(),
+            foreign: false,
+            stamp,
+            stored_stamp: None,
+        }
     }
 
     /// Reads which chunks there are. `stamp` says what the base would be made from now.
     ///
     /// # Errors
     /// The failure with its code.
-    pub async fn open(connection: &mut Connection, dialect: Dialect, table: &str, form: &KeyForm, stamp: String) -> Result<Self> {
+    pub async fn open(
+        connection: &mut Connection,
+        dialect: Dialect,
+        table: &str,
+        form: &KeyForm,
+        stamp: String,
+    ) -> Result<Self> {
         let mut base = Self::none(table, dialect, form, stamp);
         let name = [("table_name", Value::text(table))];
         let state = own::select(dialect, STATE, &[("stamp", TEXT)], &name, "id");
-        base.stored_stamp = connection.fetch(&state).await?.first().and_then(|row| row[0].as_text().map(ToOwned::to_owned));
+        base.stored_stamp = connection
+            .fetch(&state)
+            .await?
+            .first()
+            .and_then(|row| row[0].as_text().map(ToOwned::to_owned));
         if base.stored_stamp.as_ref() != Some(&base.stamp) {
             base.foreign = base.stored_stamp.is_some();
             return Ok(base);
         }
-        let columns = [("low", BYTES), ("row_count", SIGNED), ("digest_remote", BYTES), ("digest_local", BYTES)];
+        let columns = [
+            ("low", BYTES),
+            ("row_count", SIGNED),
+            ("digest_remote", BYTES),
+            ("digest_local", BYTES),
+        ];
         for row in connection.fetch(&own::select(dialect, TABLE, &columns, &name, "low")).await? {
             let rows = row[1].as_int().and_then(|rows| u64::try_from(rows).ok());
-            if let (Some(low), Some(rows), Some(remote), Some(local)) = (number(&row[0]), rows, number(&row[2]), number(&row[3])) {
+            if let (Some(low), Some(rows), Some(remote), Some(local)) =
+                (number(&row[0]), rows, number(&row[2]), number(&row[3]))
+            {
                 let digest = |sum| Digest { rows, sum };
                 base.chunks.insert(low, PerSide::new(digest(remote), digest(local)));
             }
@@ -166,17 +192,34 @@ impl Base {
         Ok(lows.iter().filter_map(|low| chunks.get(low)).flatten().copied().collect())
     }
 
-    async fn read(&self, connection: &mut Connection, lows: &[u64]) -> Result<HashMap<u64, Entries>> {
+    async fn read(
+        &self,
+        connection: &mut Connection,
+        lows: &[u64],
+    ) -> Result<HashMap<u64, Entries>> {
         let mut chunks = HashMap::new();
-        let stored: Vec<Value> = lows.iter().filter(|low| self.chunks.contains_key(low)).map(|low| bytes(*low)).collect();
+        let stored: Vec<Value> = lows
+            .iter()
+            .filter(|low| self.chunks.contains_key(low))
+            .map(|low| bytes(*low))
+            .collect();
         for lows in stored.chunks(READ) {
             let name = [("table_name", Value::text(&self.table))];
-            let statement = own::select_any(self.dialect, TABLE, &[("low", BYTES), ("entries", BYTES)], &name, ("low", lows));
+            let statement = own::select_any(
+                self.dialect,
+                TABLE,
+                &[("low", BYTES), ("entries", BYTES)],
+                &name,
+                ("low", lows),
+            );
             for row in connection.fetch(&statement).await? {
                 let (Some(low), Value::Bytes(blob)) = (number(&row[0]), &row[1]) else { continue };
                 let entries = unpack(blob).filter(|entries| digests(entries) == self.digest(low));
                 if entries.is_none() {
-                    tracing::warn!(table = self.table, "a chunk of the base is damaged and counts as lost");
+                    tracing::warn!(
+                        table = self.table,
+                        "a chunk of the base is damaged and counts as lost"
+                    );
                 }
                 chunks.insert(low, entries.unwrap_or_default());
             }
@@ -189,7 +232,11 @@ impl Base {
     ///
     /// # Errors
     /// The failure with its code.
-    pub async fn with_steps(&self, connection: &mut Connection, steps: &[(u64, Step)]) -> Result<Self> {
+    pub async fn with_steps(
+        &self,
+        connection: &mut Connection,
+        steps: &[(u64, Step)],
+    ) -> Result<Self> {
         let mut next = self.clone();
         next.bind(connection).await?;
         let mut lows: Vec<u64> = steps.iter().map(|(ordinal, _)| self.chunk_of(*ordinal)).collect();
@@ -225,7 +272,12 @@ impl Base {
         let statement = if self.stored_stamp.is_some() {
             own::update(self.dialect, STATE, &[("stamp", stamp)], &name)
         } else {
-            own::insert(self.dialect, STATE, &["table_name", "stamp"], vec![vec![Value::text(&self.table), stamp]])
+            own::insert(
+                self.dialect,
+                STATE,
+                &["table_name", "stamp"],
+                vec![vec![Value::text(&self.table), stamp]],
+            )
         };
         connection.run(&statement).await?;
         self.stored_stamp = Some(self.stamp.clone());
@@ -234,11 +286,17 @@ impl Base {
     }
 
     /// Puts the pieces in the place of the chunks that they were made of.
-    async fn replace(&self, connection: &mut Connection, lows: &[u64], pieces: &[(u64, Entries)]) -> Result<()> {
+    async fn replace(
+        &self,
+        connection: &mut Connection,
+        lows: &[u64],
+        pieces: &[(u64, Entries)],
+    ) -> Result<()> {
         let name = [("table_name", Value::text(&self.table))];
         let old: Vec<Value> = lows.iter().map(|low| bytes(*low)).collect();
         connection.run(&own::delete_any(self.dialect, TABLE, &name, ("low", &old))).await?;
-        let columns = ["table_name", "low", "row_count", "digest_remote", "digest_local", "entries"];
+        let columns =
+            ["table_name", "low", "row_count", "digest_remote", "digest_local", "entries"];
         let mut rows = Vec::new();
         let mut size = 0;
         for (at, (low, entries)) in pieces.iter().enumerate() {
@@ -254,7 +312,9 @@ impl Base {
                 Value::Bytes(blob),
             ]);
             if size > WRITTEN || at + 1 == pieces.len() {
-                connection.run(&own::insert(self.dialect, TABLE, &columns, std::mem::take(&mut rows))).await?;
+                connection
+                    .run(&own::insert(self.dialect, TABLE, &columns, std::mem::take(&mut rows)))
+                    .await?;
                 size = 0;
             }
         }

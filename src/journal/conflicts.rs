@@ -41,7 +41,9 @@ pub struct Met {
 
 /// What a conflict is known by when it is met again: both signatures.
 fn seen(now: Present) -> String {
-    let text = |signature: Option<u64>| signature.map_or_else(|| "-".to_owned(), |bits| format!("{bits:016x}"));
+    let text = |signature: Option<u64>| {
+        signature.map_or_else(|| "-".to_owned(), |bits| format!("{bits:016x}"))
+    };
     format!("{}|{}", text(now.remote), text(now.local))
 }
 
@@ -58,13 +60,27 @@ struct Known {
 }
 
 /// The newest row of each of these keys, the open one where there is one.
-async fn known(connection: &mut Connection, dialect: Dialect, table: &str, ordinals: &[u64]) -> Result<HashMap<Vec<u8>, Known>> {
-    let columns = [("id", SIGNED), ("key_ordinal", BYTES), ("state", TEXT), ("seen", TEXT), ("kind", TEXT), ("winner", TEXT)];
+async fn known(
+    connection: &mut Connection,
+    dialect: Dialect,
+    table: &str,
+    ordinals: &[u64],
+) -> Result<HashMap<Vec<u8>, Known>> {
+    let columns = [
+        ("id", SIGNED),
+        ("key_ordinal", BYTES),
+        ("state", TEXT),
+        ("seen", TEXT),
+        ("kind", TEXT),
+        ("winner", TEXT),
+    ];
     let mut known: HashMap<Vec<u8>, Known> = HashMap::new();
     for ordinals in ordinals.chunks(KEYS) {
         let places: Vec<Value> = ordinals.iter().map(|ordinal| place(*ordinal)).collect();
         let name = [("table_name", Value::text(table))];
-        let rows = connection.fetch(&own::select_any(dialect, TABLE, &columns, &name, ("key_ordinal", &places))).await?;
+        let rows = connection
+            .fetch(&own::select_any(dialect, TABLE, &columns, &name, ("key_ordinal", &places)))
+            .await?;
         for row in rows {
             let Value::Bytes(ordinal) = &row[1] else { continue };
             let text = |at: usize| row[at].as_text().map(ToOwned::to_owned);
@@ -75,7 +91,9 @@ async fn known(connection: &mut Connection, dialect: Dialect, table: &str, ordin
                 kind: text(4).unwrap_or_default(),
                 winner: text(5),
             };
-            let newer = known.get(ordinal).is_none_or(|old| (found.pending, found.id) > (old.pending, old.id));
+            let newer = known
+                .get(ordinal)
+                .is_none_or(|old| (found.pending, found.id) > (old.pending, old.id));
             if newer {
                 known.insert(ordinal.clone(), found);
             }
@@ -106,7 +124,9 @@ pub async fn record(
     for met in met {
         let winner = met.conflict.winner.map(|side| side.as_str().to_owned());
         let (kind, seen) = (met.conflict.kind.as_str(), seen(met.now));
-        let json = |row: &Option<Json>| row.as_ref().map_or(Value::Null, |row| Value::Text(row.to_string()));
+        let json = |row: &Option<Json>| {
+            row.as_ref().map_or(Value::Null, |row| Value::Text(row.to_string()))
+        };
         let state = if met.conflict.pending { PENDING } else { RESOLVED };
         let resolved = !met.conflict.pending;
         let cells = [
@@ -122,14 +142,25 @@ pub async fn record(
             ("seen", Value::Text(seen.clone())),
         ];
         let old = known.get(&met.ordinal.to_be_bytes()[..]);
-        let same = |old: &&Known| old.seen == seen && old.kind == kind && old.winner == winner && old.pending == met.conflict.pending;
+        let same = |old: &&Known| {
+            old.seen == seen
+                && old.kind == kind
+                && old.winner == winner
+                && old.pending == met.conflict.pending
+        };
         match old {
             Some(old) if same(&old) => {}
             Some(old) if old.pending => {
-                connection.run(&own::update(dialect, TABLE, &cells, &[("id", Value::Int(old.id))])).await?;
+                connection
+                    .run(&own::update(dialect, TABLE, &cells, &[("id", Value::Int(old.id))]))
+                    .await?;
             }
             _ => {
-                let key = [("table_name", Value::text(table)), ("row_key", Value::Text(met.key.to_string())), ("key_ordinal", place(met.ordinal))];
+                let key = [
+                    ("table_name", Value::text(table)),
+                    ("row_key", Value::Text(met.key.to_string())),
+                    ("key_ordinal", place(met.ordinal)),
+                ];
                 rows.push(key.into_iter().chain(cells).collect::<Vec<_>>());
             }
         }
@@ -146,7 +177,11 @@ pub async fn record(
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn open(connection: &mut Connection, dialect: Dialect, table: &str) -> Result<HashMap<u64, i128>> {
+pub async fn open(
+    connection: &mut Connection,
+    dialect: Dialect,
+    table: &str,
+) -> Result<HashMap<u64, i128>> {
     let columns = [("id", SIGNED), ("key_ordinal", BYTES)];
     let pending = [("table_name", Value::text(table)), ("state", Value::text(PENDING))];
     let rows = connection.fetch(&own::select(dialect, TABLE, &columns, &pending, "id")).await?;
@@ -161,7 +196,16 @@ pub async fn open(connection: &mut Connection, dialect: Dialect, table: &str) ->
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn settle(connection: &mut Connection, dialect: Dialect, id: i128, now: DateTime<Utc>) -> Result<()> {
-    let set = [("state", Value::text(RESOLVED)), ("resolved_by", Value::text("application")), ("resolved_at", moment(now))];
+pub async fn settle(
+    connection: &mut Connection,
+    dialect: Dialect,
+    id: i128,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let set = [
+        ("state", Value::text(RESOLVED)),
+        ("resolved_by", Value::text("application")),
+        ("resolved_at", moment(now)),
+    ];
     connection.run(&own::update(dialect, TABLE, &set, &[("id", Value::Int(id))])).await.map(drop)
 }

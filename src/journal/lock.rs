@@ -20,21 +20,27 @@ pub struct Locks {
     files: HashMap<String, File>,
 }
 
-/// A lock's name: what it protects, hashed to a length that every server takes.
-fn name(nature: &Nature, table: &str) -> String {
-    let hash = Sha256::digest(format!("{}|{}", nature.identity, table));
-    format!("db_sync_{}", hex(&hash[..16]))
-}
-
 impl Locks {
+    /// A lock's name: what it protects, hashed to a length that every server takes.
+    pub fn name(nature: &Nature, table: &str) -> String {
+        let hash = Sha256::digest(format!("{}|{}", nature.identity, table));
+        format!("db_sync_{}", hex(&hash[..16]))
+    }
+
     /// Takes a table's lock at once, or says that another run has it.
     ///
     /// # Errors
     /// The failure with its code.
-    pub async fn take(&mut self, connection: &mut Connection, nature: &Nature, table: &str) -> Result<bool> {
-        let name = name(nature, table);
+    pub async fn take(
+        &mut self,
+        connection: &mut Connection,
+        nature: &Nature,
+        table: &str,
+    ) -> Result<bool> {
+        let name = Self::name(nature, table);
         if nature.dialect != Dialect::Sqlite {
-            let statement = Statement::new("SELECT GET_LOCK(?,0)").args([Value::Text(name)]).cells([SIGNED]);
+            let statement =
+                Statement::new("SELECT GET_LOCK(?,0)").args([Value::Text(name)]).cells([SIGNED]);
             let rows = connection.fetch(&statement).await?;
             return Ok(rows.first().and_then(|row| row[0].as_int()) == Some(1));
         }
@@ -42,7 +48,10 @@ impl Locks {
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = opened.map_err(|problem| {
             let place = connection.place();
-            place.error(crate::error::CANNOT_OPEN).with("address", path.display()).with("reason", problem.kind())
+            place
+                .error(crate::error::CANNOT_OPEN)
+                .with("address", path.display())
+                .with("reason", problem.kind())
         })?;
         let taken = file.try_lock().is_ok();
         if taken {
@@ -55,10 +64,17 @@ impl Locks {
     ///
     /// # Errors
     /// The failure with its code.
-    pub async fn give_back(&mut self, connection: &mut Connection, nature: &Nature, table: &str) -> Result<()> {
+    pub async fn give_back(
+        &mut self,
+        connection: &mut Connection,
+        nature: &Nature,
+        table: &str,
+    ) -> Result<()> {
         self.files.remove(table);
         if nature.dialect != Dialect::Sqlite {
-            let statement = Statement::new("SELECT RELEASE_LOCK(?)").args([Value::Text(name(nature, table))]).cells([SIGNED]);
+            let statement = Statement::new("SELECT RELEASE_LOCK(?)")
+                .args([Value::Text(Self::name(nature, table))])
+                .cells([SIGNED]);
             connection.fetch(&statement).await?;
         }
         Ok(())

@@ -86,8 +86,21 @@ pub struct Outcome {
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn begin(connection: &mut Connection, dialect: Dialect, passes: &[Pass<'_>]) -> Result<()> {
-    let columns = ["run_id", "table_name", "sync_type", "sync_direction", "status", "start_time", "triggered_by", "created_at"];
+pub async fn begin(
+    connection: &mut Connection,
+    dialect: Dialect,
+    passes: &[Pass<'_>],
+) -> Result<()> {
+    let columns = [
+        "run_id",
+        "table_name",
+        "sync_type",
+        "sync_direction",
+        "status",
+        "start_time",
+        "triggered_by",
+        "created_at",
+    ];
     let rows = passes.iter().map(|pass| {
         vec![
             Value::text(pass.run_id),
@@ -112,9 +125,15 @@ fn whole_second(now: DateTime<Utc>) -> Value {
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn end(connection: &mut Connection, dialect: Dialect, pass: &Pass<'_>, outcome: &Outcome) -> Result<()> {
+pub async fn end(
+    connection: &mut Connection,
+    dialect: Dialect,
+    pass: &Pass<'_>,
+    outcome: &Outcome,
+) -> Result<()> {
     let milliseconds = (outcome.ended - pass.started).num_milliseconds().max(0);
-    let duration = Decimal::parse(&format!("{milliseconds}e-3")).map_or(Value::Null, Value::Decimal);
+    let duration =
+        Decimal::parse(&format!("{milliseconds}e-3")).map_or(Value::Null, Value::Decimal);
     let set = [
         ("status", Value::text(outcome.status.as_str())),
         ("end_time", moment(outcome.ended)),
@@ -140,9 +159,15 @@ pub async fn end(connection: &mut Connection, dialect: Dialect, pass: &Pass<'_>,
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn bury(connection: &mut Connection, dialect: Dialect, table: &str, now: DateTime<Utc>) -> Result<()> {
+pub async fn bury(
+    connection: &mut Connection,
+    dialect: Dialect,
+    table: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let set = [("status", Value::text(Status::Interrupted.as_str())), ("end_time", moment(now))];
-    let dead = [("table_name", Value::text(table)), ("status", Value::text(Status::Running.as_str()))];
+    let dead =
+        [("table_name", Value::text(table)), ("status", Value::text(Status::Running.as_str()))];
     connection.run(&own::update(dialect, TABLE, &set, &dead)).await.map(drop)
 }
 
@@ -150,6 +175,10 @@ pub async fn bury(connection: &mut Connection, dialect: Dialect, table: &str, no
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn prune(connection: &mut Connection, dialect: Dialect, before: DateTime<Utc>) -> Result<()> {
+pub async fn prune(
+    connection: &mut Connection,
+    dialect: Dialect,
+    before: DateTime<Utc>,
+) -> Result<()> {
     connection.run(&own::delete_below(dialect, TABLE, "start_time", moment(before))).await.map(drop)
 }

@@ -44,7 +44,9 @@ struct TableOf {
     indexes: &'static [&'static [&'static str]],
 }
 
-use Holds::{BigId, Blob, Bytes, Count, Id, LongText, Moment, Names, Number, Seconds, Short, Switch};
+use Holds::{
+    BigId, Blob, Bytes, Count, Id, LongText, Moment, Names, Number, Seconds, Short, Switch,
+};
 
 const NOW: Option<&str> = Some("CURRENT_TIMESTAMP");
 const ZERO: Option<&str> = Some("0");
@@ -67,11 +69,21 @@ const TABLES: &[TableOf] = &[
             always("table_name", Short(100)),
             ColumnOf("sync_enabled", Switch, false, Some("1")),
             ColumnOf("sync_type", Names(&["FULL", "INCREMENTAL"]), false, Some("'INCREMENTAL'")),
-            ColumnOf("sync_direction", Names(&["BOTH", "REMOTE_TO_LOCAL", "LOCAL_TO_REMOTE"]), false, Some("'BOTH'")),
+            ColumnOf(
+                "sync_direction",
+                Names(&["BOTH", "REMOTE_TO_LOCAL", "LOCAL_TO_REMOTE"]),
+                false,
+                Some("'BOTH'"),
+            ),
             maybe("last_sync_time", Moment(0)),
             maybe("last_sync_position", Short(255)),
             ColumnOf("priority", Number, false, ZERO),
-            ColumnOf("conflict_resolution", Names(&["REMOTE_WINS", "LOCAL_WINS", "SKIP", "MANUAL"]), false, Some("'REMOTE_WINS'")),
+            ColumnOf(
+                "conflict_resolution",
+                Names(&["REMOTE_WINS", "LOCAL_WINS", "SKIP", "MANUAL"]),
+                false,
+                Some("'REMOTE_WINS'"),
+            ),
             ColumnOf("created_at", Moment(0), false, NOW),
             ColumnOf("updated_at", Moment(0), false, NOW),
         ],
@@ -202,33 +214,48 @@ pub fn statements(dialect: Dialect, existing: &Existing) -> Vec<String> {
 
 fn create(dialect: Dialect, table: &TableOf) -> Vec<String> {
     let quote = |name: &str| dialect.quote(name);
-    let list = |columns: &[&str]| columns.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
-    let mut lines: Vec<String> = table.columns.iter().map(|column| definition(dialect, column)).collect();
+    let list =
+        |columns: &[&str]| columns.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
+    let mut lines: Vec<String> =
+        table.columns.iter().map(|column| definition(dialect, column)).collect();
     let mut after = Vec::new();
     if dialect == Dialect::Sqlite {
         lines.extend(table.unique.iter().map(|columns| format!("UNIQUE ({})", list(columns))));
         after.extend(table.indexes.iter().map(|columns| {
             let name = quote(&format!("{}_{}", table.name, columns.join("_")));
-            format!("CREATE INDEX IF NOT EXISTS {name} ON {} ({})", quote(table.name), list(columns))
+            format!(
+                "CREATE INDEX IF NOT EXISTS {name} ON {} ({})",
+                quote(table.name),
+                list(columns)
+            )
         }));
     } else {
         let key = |columns: &[&str]| quote(&columns.join("_"));
-        lines.extend(table.unique.iter().map(|columns| format!("UNIQUE KEY {} ({})", key(columns), list(columns))));
-        lines.extend(table.indexes.iter().map(|columns| format!("KEY {} ({})", key(columns), list(columns))));
+        lines.extend(
+            table
+                .unique
+                .iter()
+                .map(|columns| format!("UNIQUE KEY {} ({})", key(columns), list(columns))),
+        );
+        lines.extend(
+            table.indexes.iter().map(|columns| format!("KEY {} ({})", key(columns), list(columns))),
+        );
     }
     let options = match dialect {
         Dialect::Sqlite => "",
         _ => " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci",
     };
     let body = lines.join(",\n  ");
-    let mut statements = vec![format!("CREATE TABLE IF NOT EXISTS {} (\n  {body}\n){options}", quote(table.name))];
+    let mut statements =
+        vec![format!("CREATE TABLE IF NOT EXISTS {} (\n  {body}\n){options}", quote(table.name))];
     statements.extend(after);
     statements
 }
 
 /// Adds what an older installation lacks, and widens what it may have made too narrow.
 fn upgrade(dialect: Dialect, table: &TableOf, columns: &BTreeSet<String>) -> Vec<String> {
-    let missing: Vec<&ColumnOf> = table.columns.iter().filter(|column| !columns.contains(column.0)).collect();
+    let missing: Vec<&ColumnOf> =
+        table.columns.iter().filter(|column| !columns.contains(column.0)).collect();
     if missing.is_empty() {
         return Vec::new();
     }
@@ -238,15 +265,19 @@ fn upgrade(dialect: Dialect, table: &TableOf, columns: &BTreeSet<String>) -> Vec
         .map(|column| {
             // Rows are there already, so a new column needs a value for them.
             let ColumnOf(column_name, holds, nullable, default) = **column;
-            let constant = default.filter(|default| dialect != Dialect::Sqlite || *default != "CURRENT_TIMESTAMP");
+            let constant = default
+                .filter(|default| dialect != Dialect::Sqlite || *default != "CURRENT_TIMESTAMP");
             let column = ColumnOf(column_name, holds, nullable || constant.is_none(), constant);
             format!("ALTER TABLE {name} ADD COLUMN {}", definition(dialect, &column))
         })
         .collect();
     if dialect != Dialect::Sqlite && table.name == "db_sync_log" {
         let widened = ["status", "error_message"].iter().filter(|name| columns.contains(**name));
-        let widened = widened.filter_map(|name| table.columns.iter().find(|column| column.0 == *name));
-        statements.extend(widened.map(|column| format!("ALTER TABLE {name} MODIFY COLUMN {}", definition(dialect, column))));
+        let widened =
+            widened.filter_map(|name| table.columns.iter().find(|column| column.0 == *name));
+        statements.extend(widened.map(|column| {
+            format!("ALTER TABLE {name} MODIFY COLUMN {}", definition(dialect, column))
+        }));
     }
     statements
 }
@@ -274,7 +305,10 @@ fn mysql_type(holds: Holds) -> String {
         Count => "bigint".to_owned(),
         Number => "int".to_owned(),
         Switch => "tinyint(1)".to_owned(),
-        Names(names) => format!("enum({})", names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(",")),
+        Names(names) => format!(
+            "enum({})",
+            names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(",")
+        ),
         Moment(0) => "datetime".to_owned(),
         Moment(digits) => format!("datetime({digits})"),
         Seconds => "decimal(12,3)".to_owned(),
@@ -291,7 +325,9 @@ fn sqlite_type(holds: Holds) -> String {
         Count => "bigint".to_owned(),
         Number => "integer".to_owned(),
         Switch => "bool".to_owned(),
-        Names(names) => format!("varchar({})", names.iter().map(|name| name.len()).max().unwrap_or(0)),
+        Names(names) => {
+            format!("varchar({})", names.iter().map(|name| name.len()).max().unwrap_or(0))
+        }
         Moment(_) => "datetime".to_owned(),
         Seconds => "decimal".to_owned(),
         Bytes(_) | Blob => "BLOB".to_owned(),
@@ -305,13 +341,17 @@ fn sqlite_type(holds: Holds) -> String {
 pub async fn existing(connection: &mut Connection, dialect: Dialect) -> Result<Existing> {
     let tables = introspect::tables(connection, dialect).await?;
     let ours = tables.into_values().filter(|table| names().any(|name| name == table.name));
-    Ok(ours.map(|table| (table.name, table.columns.into_iter().map(|column| column.name).collect())).collect())
+    Ok(ours
+        .map(|table| (table.name, table.columns.into_iter().map(|column| column.name).collect()))
+        .collect())
 }
 
 /// Whether nothing of our tables is missing.
 pub fn is_complete(existing: &Existing) -> bool {
     TABLES.iter().all(|table| {
-        existing.get(table.name).is_some_and(|columns| table.columns.iter().all(|column| columns.contains(column.0)))
+        existing
+            .get(table.name)
+            .is_some_and(|columns| table.columns.iter().all(|column| columns.contains(column.0)))
     })
 }
 
@@ -319,7 +359,11 @@ pub fn is_complete(existing: &Existing) -> bool {
 ///
 /// # Errors
 /// The failure with its code; `SYS_004` where the user may not create tables.
-pub async fn install(connection: &mut Connection, dialect: Dialect, existing: &Existing) -> Result<()> {
+pub async fn install(
+    connection: &mut Connection,
+    dialect: Dialect,
+    existing: &Existing,
+) -> Result<()> {
     for sql in statements(dialect, existing) {
         connection.run(&Statement::new(sql)).await?;
     }
@@ -331,7 +375,8 @@ mod tests {
     use super::*;
 
     fn complete() -> Existing {
-        let columns = |table: &TableOf| table.columns.iter().map(|column| column.0.to_owned()).collect();
+        let columns =
+            |table: &TableOf| table.columns.iter().map(|column| column.0.to_owned()).collect();
         TABLES.iter().map(|table| (table.name.to_owned(), columns(table))).collect()
     }
 
@@ -346,13 +391,16 @@ mod tests {
     #[test]
     fn an_older_installation_is_added_to_and_never_taken_from() {
         let mut older = complete();
-        let compat = ["id", "table_name", "status", "start_time", "duration", "error_message", "created_at"];
+        let compat =
+            ["id", "table_name", "status", "start_time", "duration", "error_message", "created_at"];
         older.insert("db_sync_log".into(), compat.iter().map(|name| (*name).to_owned()).collect());
         for dialect in [Dialect::MySql, Dialect::Sqlite] {
             let statements = statements(dialect, &older);
             assert!(statements.iter().all(|sql| sql.starts_with("ALTER TABLE")));
             assert!(statements.iter().all(|sql| !sql.contains("DROP")));
-            assert!(statements.iter().any(|sql| sql.contains("ADD COLUMN") && sql.contains("run_id")));
+            assert!(
+                statements.iter().any(|sql| sql.contains("ADD COLUMN") && sql.contains("run_id"))
+            );
         }
         assert!(!is_complete(&older));
     }

@@ -50,13 +50,24 @@ pub async fn read(connection: &mut Connection, dialect: Dialect) -> Result<Vec<T
                 table: text(0).to_owned(),
                 enabled: row[1].as_int() != Some(0),
                 policy: Policy {
-                    sync_type: text(2).parse().map_err(|_| bad_value(&key("sync_type"), text(2), "FULL or INCREMENTAL"))?,
-                    direction: text(3).parse().map_err(|_| bad_direction(&key("sync_direction"), text(3)))?,
+                    sync_type: text(2).parse().map_err(|_| {
+                        bad_value(&key("sync_type"), text(2), "FULL or INCREMENTAL")
+                    })?,
+                    direction: text(3)
+                        .parse()
+                        .map_err(|_| bad_direction(&key("sync_direction"), text(3)))?,
                     strategy: text(4).parse().map_err(|_| {
-                        bad_value(&key("conflict_resolution"), text(4), "REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL")
+                        bad_value(
+                            &key("conflict_resolution"),
+                            text(4),
+                            "REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL",
+                        )
                     })?,
                 },
-                priority: row[5].as_int().and_then(|priority| i64::try_from(priority).ok()).unwrap_or(0),
+                priority: row[5]
+                    .as_int()
+                    .and_then(|priority| i64::try_from(priority).ok())
+                    .unwrap_or(0),
             })
         })
         .collect()
@@ -66,9 +77,21 @@ pub async fn read(connection: &mut Connection, dialect: Dialect) -> Result<Vec<T
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn register(connection: &mut Connection, dialect: Dialect, tables: &[TableSettings], now: DateTime<Utc>) -> Result<()> {
+pub async fn register(
+    connection: &mut Connection,
+    dialect: Dialect,
+    tables: &[TableSettings],
+    now: DateTime<Utc>,
+) -> Result<()> {
     let columns = [
-        "table_name", "sync_enabled", "sync_type", "sync_direction", "conflict_resolution", "priority", "created_at", "updated_at",
+        "table_name",
+        "sync_enabled",
+        "sync_type",
+        "sync_direction",
+        "conflict_resolution",
+        "priority",
+        "created_at",
+        "updated_at",
     ];
     let now = moment(DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now));
     for tables in tables.chunks(100) {
@@ -93,10 +116,19 @@ pub async fn register(connection: &mut Connection, dialect: Dialect, tables: &[T
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn synced(connection: &mut Connection, dialect: Dialect, table: &str, position: &str, now: DateTime<Utc>) -> Result<()> {
+pub async fn synced(
+    connection: &mut Connection,
+    dialect: Dialect,
+    table: &str,
+    position: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let now = moment(DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now));
     let set = [("last_sync_time", now), ("last_sync_position", Value::text(position))];
-    connection.run(&own::update(dialect, TABLE, &set, &[("table_name", Value::text(table))])).await.map(drop)
+    connection
+        .run(&own::update(dialect, TABLE, &set, &[("table_name", Value::text(table))]))
+        .await
+        .map(drop)
 }
 
 /// What stands in where neither a flag nor a row says otherwise.

@@ -48,19 +48,24 @@ pub async fn record(
     images: &[PreImage],
 ) -> Result<()> {
     let row = |action: Write, key: String, before: Value, written: Value| {
-        let (run, table, side) = (Value::text(run_id), Value::text(table), Value::text(side.as_str()));
+        let (run, table, side) =
+            (Value::text(run_id), Value::text(table), Value::text(side.as_str()));
         vec![run, table, side, Value::text(name(action)), Value::Text(key), before, written]
     };
-    let signature = |image: &PreImage| image.written.map_or(Vec::new(), |signature| signature.to_be_bytes().to_vec());
+    let signature = |image: &PreImage| {
+        image.written.map_or(Vec::new(), |signature| signature.to_be_bytes().to_vec())
+    };
     let mut rows = Vec::new();
-    let inserted: Vec<&PreImage> = images.iter().filter(|image| image.write == Write::Insert).collect();
+    let inserted: Vec<&PreImage> =
+        images.iter().filter(|image| image.write == Write::Insert).collect();
     if !inserted.is_empty() {
         let keys = Json::Array(inserted.iter().map(|image| image.key.clone()).collect());
         let written = inserted.iter().flat_map(|image| signature(image)).collect();
         rows.push(row(Write::Insert, keys.to_string(), Value::Null, Value::Bytes(written)));
     }
     for image in images.iter().filter(|image| image.write != Write::Insert) {
-        let before = image.before.as_ref().map_or(Value::Null, |before| Value::Text(before.to_string()));
+        let before =
+            image.before.as_ref().map_or(Value::Null, |before| Value::Text(before.to_string()));
         let written = image.written.map_or(Value::Null, |_| Value::Bytes(signature(image)));
         rows.push(row(image.write, image.key.to_string(), before, written));
     }
@@ -75,6 +80,10 @@ pub async fn record(
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn prune(connection: &mut Connection, dialect: Dialect, before: DateTime<Utc>) -> Result<()> {
+pub async fn prune(
+    connection: &mut Connection,
+    dialect: Dialect,
+    before: DateTime<Utc>,
+) -> Result<()> {
     connection.run(&own::delete_below(dialect, TABLE, "created_at", moment(before))).await.map(drop)
 }

@@ -20,10 +20,10 @@ pub fn same(a: &Value, b: &Value) -> bool {
         return true;
     }
     match (a, b) {
-        (Value::Int(whole), Value::Decimal(number)) | (Value::Decimal(number), Value::Int(whole)) => {
-            number.to_integer() == Some(*whole)
-        }
-        (Value::Float(double), Value::Decimal(number)) | (Value::Decimal(number), Value::Float(double)) => {
+        (Value::Int(whole), Value::Decimal(number))
+        | (Value::Decimal(number), Value::Int(whole)) => number.to_integer() == Some(*whole),
+        (Value::Float(double), Value::Decimal(number))
+        | (Value::Decimal(number), Value::Float(double)) => {
             number.to_f64_exact().is_some_and(|exact| exact.to_bits() == double.to_bits())
         }
         (Value::Float(double), Value::Int(whole)) | (Value::Int(whole), Value::Float(double)) => {
@@ -39,16 +39,17 @@ pub fn same(a: &Value, b: &Value) -> bool {
         (Value::Date(date), Value::Text(text)) | (Value::Text(text), Value::Date(date)) => {
             text.parse() == Ok(*date)
         }
-        (Value::DateTime(moment), Value::Text(text)) | (Value::Text(text), Value::DateTime(moment)) => {
-            text.parse() == Ok(*moment)
-        }
+        (Value::DateTime(moment), Value::Text(text))
+        | (Value::Text(text), Value::DateTime(moment)) => text.parse() == Ok(*moment),
         (Value::Time(time), Value::Text(text)) | (Value::Text(text), Value::Time(time)) => {
             text.parse() == Ok(*time)
         }
         (Value::Uuid(uuid), Value::Text(text)) | (Value::Text(text), Value::Uuid(uuid)) => {
             parse_uuid(text) == Some(*uuid)
         }
-        (Value::Uuid(uuid), Value::Bytes(bytes)) | (Value::Bytes(bytes), Value::Uuid(uuid)) => uuid == &bytes[..],
+        (Value::Uuid(uuid), Value::Bytes(bytes)) | (Value::Bytes(bytes), Value::Uuid(uuid)) => {
+            uuid == &bytes[..]
+        }
         _ => false,
     }
 }
@@ -71,7 +72,8 @@ fn same_document(a: &Json, b: &Json) -> bool {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_document(a, b))
         }
         (Json::Object(a), Json::Object(b)) => {
-            let equal = |(name, a): (&String, &Json)| b.get(name).is_some_and(|b| same_document(a, b));
+            let equal =
+                |(name, a): (&String, &Json)| b.get(name).is_some_and(|b| same_document(a, b));
             a.len() == b.len() && a.iter().all(equal)
         }
         (a, b) => a == b,
@@ -88,7 +90,8 @@ fn same_json_number(a: &str, b: &str) -> bool {
         return true;
     }
     // −0.0 is a double of its own; a decimal number has no such thing.
-    let negative_zero = |text: &str| text.starts_with('-') && Decimal::parse(text) == Decimal::parse("0");
+    let negative_zero =
+        |text: &str| text.starts_with('-') && Decimal::parse(text) == Decimal::parse("0");
     is_json_integer(a) == is_json_integer(b)
         && negative_zero(a) == negative_zero(b)
         && Decimal::parse(a).is_some_and(|number| Some(number) == Decimal::parse(b))

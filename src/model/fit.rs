@@ -36,28 +36,39 @@ fn fit_present(value: &Value, kind: &Kind) -> Result<Value, Unfit> {
         Kind::Numeric => fit_numeric(value),
         Kind::Float => {
             let double = fit_double(value)?;
-            #[expect(clippy::cast_possible_truncation, reason = "the next line asks whether it was lossy")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the next line asks whether it was lossy"
+            )]
             let float = double as f32;
             let exact = f64::from(float).to_bits() == double.to_bits();
-            exact.then_some(Value::Float(double)).ok_or_else(|| "more precise than FLOAT".to_owned())
+            exact
+                .then_some(Value::Float(double))
+                .ok_or_else(|| "more precise than FLOAT".to_owned())
         }
         Kind::Double => fit_double(value).map(Value::Float),
         Kind::Text { chars, bytes, fixed } => fit_text(value, *chars, *bytes, *fixed),
         Kind::Bytes { max, fixed } => fit_bytes(value, *max, *fixed),
-        Kind::Date | Kind::DateTime { .. } | Kind::Timestamp { .. } | Kind::Time { .. } => fit_temporal(value, kind),
+        Kind::Date | Kind::DateTime { .. } | Kind::Timestamp { .. } | Kind::Time { .. } => {
+            fit_temporal(value, kind)
+        }
         Kind::Enum(labels) => match value.as_text() {
             Some(text) if labels.iter().any(|label| label == text) => Ok(value.clone()),
             _ => Err("a label that the ENUM does not have".to_owned()),
         },
         Kind::Set(labels) => match value.as_text() {
             Some("") => Ok(value.clone()),
-            Some(text) if text.split(',').all(|part| labels.iter().any(|label| label == part)) => Ok(value.clone()),
+            Some(text) if text.split(',').all(|part| labels.iter().any(|label| label == part)) => {
+                Ok(value.clone())
+            }
             _ => Err("a label that the SET does not have".to_owned()),
         },
         Kind::Json { binary } => fit_json(value, *binary),
         Kind::Uuid => match value {
             Value::Uuid(_) => Ok(value.clone()),
-            Value::Text(text) => parse_uuid(text).map(Value::Uuid).ok_or_else(|| "no UUID".to_owned()),
+            Value::Text(text) => {
+                parse_uuid(text).map(Value::Uuid).ok_or_else(|| "no UUID".to_owned())
+            }
             Value::Bytes(bytes) => {
                 <[u8; 16]>::try_from(&bytes[..]).map(Value::Uuid).map_err(|_| "no UUID".to_owned())
             }
@@ -74,7 +85,11 @@ fn fit_integer(value: &Value, bits: u8, unsigned: bool) -> Result<Value, Unfit> 
         other => other.as_int(),
     };
     let number = number.ok_or_else(|| "no whole number".to_owned())?;
-    let (low, high) = if unsigned { (0, (1_i128 << bits) - 1) } else { (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1) };
+    let (low, high) = if unsigned {
+        (0, (1_i128 << bits) - 1)
+    } else {
+        (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1)
+    };
     if (low..=high).contains(&number) {
         Ok(Value::Int(number))
     } else {
@@ -114,7 +129,10 @@ fn fit_numeric(value: &Value) -> Result<Value, Unfit> {
     if let Some(whole) = number.to_integer().filter(|whole| i64::try_from(*whole).is_ok()) {
         return Ok(Value::Int(whole));
     }
-    number.to_f64_exact().map(Value::Float).ok_or_else(|| "more digits than SQLite keeps of a number".to_owned())
+    number
+        .to_f64_exact()
+        .map(Value::Float)
+        .ok_or_else(|| "more digits than SQLite keeps of a number".to_owned())
 }
 
 fn fit_double(value: &Value) -> Result<f64, Unfit> {
@@ -123,10 +141,17 @@ fn fit_double(value: &Value) -> Result<f64, Unfit> {
         Value::Int(_) | Value::Decimal(_) => decimal(value)?.to_f64_exact(),
         _ => None,
     };
-    double.filter(|double| double.is_finite()).ok_or_else(|| "no number that DOUBLE holds".to_owned())
+    double
+        .filter(|double| double.is_finite())
+        .ok_or_else(|| "no number that DOUBLE holds".to_owned())
 }
 
-fn fit_text(value: &Value, chars: Option<u64>, bytes: Option<u64>, fixed: bool) -> Result<Value, Unfit> {
+fn fit_text(
+    value: &Value,
+    chars: Option<u64>,
+    bytes: Option<u64>,
+    fixed: bool,
+) -> Result<Value, Unfit> {
     let text = match value {
         Value::Text(text) | Value::Json(text) => text.clone(),
         Value::Uuid(uuid) if chars.is_some_and(|chars| chars < 36) => uuid_digits(uuid),
@@ -158,20 +183,33 @@ fn fit_bytes(value: &Value, max: Option<u64>, fixed: bool) -> Result<Value, Unfi
     };
     match max {
         Some(max) if bytes.len() as u64 > max => Err(format!("more than {max} bytes")),
-        Some(max) if fixed && (bytes.len() as u64) < max => Err(format!("fewer than {max} bytes, which BINARY fills up")),
+        Some(max) if fixed && (bytes.len() as u64) < max => {
+            Err(format!("fewer than {max} bytes, which BINARY fills up"))
+        }
         _ => Ok(Value::Bytes(bytes)),
     }
 }
 
 fn fit_temporal(value: &Value, kind: &Kind) -> Result<Value, Unfit> {
-    let wrong = || format!("no {}", match kind { Kind::Date => "date", Kind::Time { .. } => "time", _ => "date and time" });
+    let wrong = || {
+        format!(
+            "no {}",
+            match kind {
+                Kind::Date => "date",
+                Kind::Time { .. } => "time",
+                _ => "date and time",
+            }
+        )
+    };
     let value = match value {
         Value::Text(text) => super::row::from_text(text, kind),
         other => other.clone(),
     };
     let (time, fraction): (Time, u8) = match (&value, kind) {
         (Value::Date(_), Kind::Date) => return Ok(value),
-        (Value::DateTime(moment), Kind::DateTime { fraction } | Kind::Timestamp { fraction }) => (moment.time, *fraction),
+        (Value::DateTime(moment), Kind::DateTime { fraction } | Kind::Timestamp { fraction }) => {
+            (moment.time, *fraction)
+        }
         (Value::Time(time), Kind::Time { fraction }) => (*time, *fraction),
         _ => return Err(wrong()),
     };
@@ -187,8 +225,11 @@ fn fit_json(value: &Value, binary: bool) -> Result<Value, Unfit> {
         Value::Int(number) => number.to_string(),
         _ => return Err("no JSON".to_owned()),
     };
-    let document: serde_json::Value = serde_json::from_str(&text).map_err(|_| "no valid JSON".to_owned())?;
-    if binary { json_numbers_fit(&document)? }
+    let document: serde_json::Value =
+        serde_json::from_str(&text).map_err(|_| "no valid JSON".to_owned())?;
+    if binary {
+        json_numbers_fit(&document)?
+    }
     Ok(Value::Json(text))
 }
 
@@ -199,8 +240,9 @@ fn json_numbers_fit(document: &serde_json::Value) -> Result<(), Unfit> {
             let text = number.to_string();
             let number = Decimal::parse(&text);
             let holds = if is_json_integer(&text) {
-                number.and_then(|number| number.to_integer())
-                    .is_some_and(|whole| (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&whole))
+                number.and_then(|number| number.to_integer()).is_some_and(|whole| {
+                    (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&whole)
+                })
             } else {
                 number.is_some_and(|number| number.to_f64_exact().is_some())
             };

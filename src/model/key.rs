@@ -91,7 +91,9 @@ impl KeyPart {
     pub fn shared(self, value: Value) -> Value {
         let shared = match (self, &value) {
             (Self::Uuid, Value::Text(text)) => parse_uuid(text).map(Value::Uuid),
-            (Self::Uuid, Value::Bytes(bytes)) => <[u8; 16]>::try_from(&bytes[..]).ok().map(Value::Uuid),
+            (Self::Uuid, Value::Bytes(bytes)) => {
+                <[u8; 16]>::try_from(&bytes[..]).ok().map(Value::Uuid)
+            }
             (Self::Decimal, Value::Int(number)) => Some(Value::Decimal(Decimal::from(*number))),
             (Self::Decimal, Value::Float(number)) => Decimal::from_f64(*number).map(Value::Decimal),
             _ => None,
@@ -104,10 +106,13 @@ impl KeyPart {
         match (self, value) {
             (_, Value::Bytes(bytes)) => bytes.clone(),
             (Self::Decimal, Value::Decimal(number)) => number.with_scale(30).into_bytes(),
-            (Self::Decimal, Value::Int(number)) => Decimal::from(*number).with_scale(30).into_bytes(),
+            (Self::Decimal, Value::Int(number)) => {
+                Decimal::from(*number).with_scale(30).into_bytes()
+            }
             (Self::DateTime, Value::DateTime(moment)) => {
                 let clock = Value::Time(moment.time);
-                [moment.date.to_string().into_bytes(), b" ".to_vec(), Self::Time.bytes(&clock)].concat()
+                [moment.date.to_string().into_bytes(), b" ".to_vec(), Self::Time.bytes(&clock)]
+                    .concat()
             }
             (Self::Time, Value::Time(time)) => {
                 let whole = super::temporal::Time { micros: 0, ..*time };
@@ -139,7 +144,8 @@ mod tests {
     #[test]
     fn integers_keep_their_order() {
         let numbers = [i64::MIN, -1, 0, 1, i64::MAX].map(i128::from);
-        let ordinals = numbers.map(|number| KeyForm::Signed.ordinal(&Key(vec![Value::Int(number)])));
+        let ordinals =
+            numbers.map(|number| KeyForm::Signed.ordinal(&Key(vec![Value::Int(number)])));
         assert!(ordinals.is_sorted());
         assert_eq!(ordinals.map(|ordinal| KeyForm::Signed.integer(ordinal).unwrap()), numbers);
         let top = Key(vec![Value::Int(i128::from(u64::MAX))]);
@@ -157,7 +163,8 @@ mod tests {
 
     #[test]
     fn one_value_has_one_spelling_in_a_key() {
-        let decimal = |text: &str| KeyPart::Decimal.bytes(&Value::Decimal(Decimal::parse(text).unwrap()));
+        let decimal =
+            |text: &str| KeyPart::Decimal.bytes(&Value::Decimal(Decimal::parse(text).unwrap()));
         assert_eq!(decimal("1.50"), decimal("1.5"));
         assert_eq!(decimal("2"), KeyPart::Decimal.bytes(&Value::Int(2)));
         let time = |text: &str| KeyPart::Time.bytes(&Value::Time(text.parse().unwrap()));

@@ -24,7 +24,9 @@ pub fn to_json(value: &Value) -> Json {
         Value::Float(number) => Json::String(number.to_string()),
         Value::Decimal(number) => Json::String(number.to_string()),
         Value::Text(text) | Value::Json(text) => Json::String(text.clone()),
-        Value::Bytes(bytes) => Json::Object(Map::from_iter([("bytes".to_owned(), hex(bytes).into())])),
+        Value::Bytes(bytes) => {
+            Json::Object(Map::from_iter([("bytes".to_owned(), hex(bytes).into())]))
+        }
         Value::Date(date) => Json::String(date.to_string()),
         Value::DateTime(moment) => Json::String(moment.to_string()),
         Value::Time(time) => Json::String(time.to_string()),
@@ -95,7 +97,10 @@ mod tests {
             (Value::Decimal(Decimal::parse("12345678901234567890.123").unwrap()), Kind::Numeric),
             (Value::text("商品 🎁"), text),
             (Value::Bytes(vec![0, 255]), Kind::Bytes { max: None, fixed: false }),
-            (Value::DateTime("0000-00-00 00:00:00".parse().unwrap()), Kind::DateTime { fraction: 0 }),
+            (
+                Value::DateTime("0000-00-00 00:00:00".parse().unwrap()),
+                Kind::DateTime { fraction: 0 },
+            ),
             (Value::Json("{\"a\": 1}".into()), Kind::Json { binary: false }),
             (Value::Uuid([7; 16]), Kind::Uuid),
         ];

@@ -180,12 +180,14 @@ impl Table {
     pub fn position(&self, name: &str) -> Option<usize> {
         let exact = self.columns.iter().position(|column| column.name == name);
         let folded = name.to_lowercase();
-        exact.or_else(|| self.columns.iter().position(|column| column.name.to_lowercase() == folded))
+        exact
+            .or_else(|| self.columns.iter().position(|column| column.name.to_lowercase() == folded))
     }
 
     /// The primary key, else the first unique key whose columns are all NOT NULL.
     pub fn key(&self) -> Option<&Unique> {
-        let complete = |unique: &&Unique| unique.columns.iter().all(|at| !self.columns[*at].nullable);
+        let complete =
+            |unique: &&Unique| unique.columns.iter().all(|at| !self.columns[*at].nullable);
         let primary = self.uniques.iter().find(|unique| unique.primary);
         primary.or_else(|| self.uniques.iter().find(complete))
     }

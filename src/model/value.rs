@@ -126,7 +126,14 @@ pub fn uuid_digits(uuid: &[u8; 16]) -> String {
 /// The usual spelling of a UUID, with dashes.
 pub fn uuid_dashed(uuid: &[u8; 16]) -> String {
     let digits = uuid_digits(uuid);
-    format!("{}-{}-{}-{}-{}", &digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..]
+    )
 }
 
 /// Lower-case hexadecimal digits of bytes.
@@ -143,7 +150,10 @@ pub fn unhex(digits: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) || !digits.is_ascii() {
         return None;
     }
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -162,7 +172,12 @@ mod tests {
         let uuid = parse_uuid("6CCD780C-BABA-1026-9564-5B8C656024DB").unwrap();
         assert_eq!(uuid_dashed(&uuid), "6ccd780c-baba-1026-9564-5b8c656024db");
         assert_eq!(parse_uuid(&uuid_digits(&uuid)), Some(uuid));
-        for text in ["", "6ccd780c", "6ccd780c-baba-1026-95645-b8c656024db", "zccd780cbaba102695645b8c656024db"] {
+        for text in [
+            "",
+            "6ccd780c",
+            "6ccd780c-baba-1026-95645-b8c656024db",
+            "zccd780cbaba102695645b8c656024db",
+        ] {
             assert_eq!(parse_uuid(text), None, "{text}");
         }
         assert_eq!(unhex("00ff").unwrap(), [0, 255]);

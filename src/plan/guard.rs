@@ -44,7 +44,9 @@ pub fn check(intent: &Intent, max_percent: u8) -> Option<Refusal> {
             None
         } else if intent.rows[side.other()] == 0 {
             Some(Refusal::EmptySource { side, deletes })
-        } else if rows >= SMALL_TABLE && u128::from(deletes) * 100 > u128::from(rows) * u128::from(max_percent) {
+        } else if rows >= SMALL_TABLE
+            && u128::from(deletes) * 100 > u128::from(rows) * u128::from(max_percent)
+        {
             Some(Refusal::TooManyDeletes { side, deletes, rows })
         } else {
             None

@@ -199,7 +199,8 @@ mod tests {
                 for local in states {
                     for equal in [None, Some(true), Some(false)] {
                         let there = merge(base, Present { remote, local }, equal);
-                        let mirrored = base.map(|base| Entry { remote: base.local, local: base.remote });
+                        let mirrored =
+                            base.map(|base| Entry { remote: base.local, local: base.remote });
                         let back = merge(mirrored, Present { remote: local, local: remote }, equal);
                         assert_eq!(swap(there), back);
                     }

@@ -19,7 +19,8 @@ pub struct Ranked<'a> {
 /// Where foreign keys form a circle, the table with the greatest priority in it goes first; its rows
 /// that still lack a parent are tried again after the others.
 pub fn order(tables: &[Ranked<'_>]) -> Vec<usize> {
-    let positions: HashMap<&str, usize> = tables.iter().enumerate().map(|(at, table)| (table.name, at)).collect();
+    let positions: HashMap<&str, usize> =
+        tables.iter().enumerate().map(|(at, table)| (table.name, at)).collect();
     let mut waits: Vec<HashSet<usize>> = tables
         .iter()
         .enumerate()
@@ -49,21 +50,31 @@ mod tests {
     fn names(tables: &[(&'static str, i64, &[&'static str])]) -> Vec<&'static str> {
         let ranked: Vec<Ranked<'_>> = tables
             .iter()
-            .map(|(name, priority, parents)| Ranked { name, priority: *priority, parents: parents.to_vec() })
+            .map(|(name, priority, parents)| Ranked {
+                name,
+                priority: *priority,
+                parents: parents.to_vec(),
+            })
             .collect();
         order(&ranked).into_iter().map(|at| tables[at].0).collect()
     }
 
     #[test]
     fn parents_before_children_then_priority_then_name() {
-        let tables: &[(&str, i64, &[&str])] =
-            &[("items", 9, &["orders", "products"]), ("orders", 0, &["users"]), ("products", 5, &[]), ("users", 0, &[]), ("a", 0, &[])];
+        let tables: &[(&str, i64, &[&str])] = &[
+            ("items", 9, &["orders", "products"]),
+            ("orders", 0, &["users"]),
+            ("products", 5, &[]),
+            ("users", 0, &[]),
+            ("a", 0, &[]),
+        ];
         assert_eq!(names(tables), ["products", "a", "users", "orders", "items"]);
     }
 
     #[test]
     fn circles_and_self_references_end() {
-        let tables: &[(&str, i64, &[&str])] = &[("a", 0, &["b"]), ("b", 1, &["a"]), ("tree", 0, &["tree", "elsewhere"])];
+        let tables: &[(&str, i64, &[&str])] =
+            &[("a", 0, &["b"]), ("b", 1, &["a"]), ("tree", 0, &["tree", "elsewhere"])];
         assert_eq!(names(tables), ["tree", "b", "a"]);
     }
 }

@@ -169,7 +169,8 @@ pub struct Decision {
 }
 
 impl Decision {
-    const NOTHING: Self = Self { write: None, base: BaseStep::Keep, conflict: None, skipped: false };
+    const NOTHING: Self =
+        Self { write: None, base: BaseStep::Keep, conflict: None, skipped: false };
 
     fn base(base: BaseStep) -> Self {
         Self { base, ..Self::NOTHING }
@@ -228,7 +229,9 @@ impl Policy {
         let conflict = Some(Conflict { kind, winner, pending });
         let writable = |side| self.direction.target().is_none_or(|target| target == side);
         match winner {
-            Some(winner) if writable(winner.other()) => Decision { conflict, ..copy_state(winner, now) },
+            Some(winner) if writable(winner.other()) => {
+                Decision { conflict, ..copy_state(winner, now) }
+            }
             Some(_) => Decision { conflict, ..Decision::NOTHING },
             None => Decision { conflict, skipped: true, ..Decision::NOTHING },
         }

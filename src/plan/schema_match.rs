@@ -71,13 +71,19 @@ pub fn pair(name: &str, tables: PerSide<Table>) -> Result<TablePair, Vec<Mismatc
     let mut mismatches = Vec::new();
     let mut notes = Vec::new();
     for side in Side::BOTH {
-        let extra = tables[side].columns.iter().filter(|column| tables[side.other()].position(&column.name).is_none());
+        let extra = tables[side]
+            .columns
+            .iter()
+            .filter(|column| tables[side.other()].position(&column.name).is_none());
         for column in extra.filter(|column| !column.generated) {
             if column.nullable || column.has_default {
                 let other = side.other();
                 notes.push(format!("Column {} exists on {side} only; {other} has no such column, so it is not synced.", column.name));
             } else {
-                mismatches.push(Mismatch::MissingColumn { column: column.name.clone(), on: side.other() });
+                mismatches.push(Mismatch::MissingColumn {
+                    column: column.name.clone(),
+                    on: side.other(),
+                });
             }
         }
         if !tables[side].transactional {
@@ -90,7 +96,10 @@ pub fn pair(name: &str, tables: PerSide<Table>) -> Result<TablePair, Vec<Mismatc
         let remote = &tables.remote.columns[at];
         if local.generated || remote.generated {
             if local.generated != remote.generated {
-                notes.push(format!("Column {} is computed on one side only, so it is not synced.", local.name));
+                notes.push(format!(
+                    "Column {} is computed on one side only, so it is not synced.",
+                    local.name
+                ));
             }
             continue;
         }
@@ -100,9 +109,13 @@ pub fn pair(name: &str, tables: PerSide<Table>) -> Result<TablePair, Vec<Mismatc
                 types: PerSide::new(remote.declared.clone(), local.declared.clone()),
             });
         }
-        columns.push(ColumnPair { name: local.name.clone(), sides: PerSide::new(remote.clone(), local.clone()) });
+        columns.push(ColumnPair {
+            name: local.name.clone(),
+            sides: PerSide::new(remote.clone(), local.clone()),
+        });
     }
-    let key = key(&tables, &columns).map_err(|mismatch| mismatches.push(mismatch)).unwrap_or_default();
+    let key =
+        key(&tables, &columns).map_err(|mismatch| mismatches.push(mismatch)).unwrap_or_default();
     let kinds = |at: &usize| {
         let sides = &columns[*at].sides;
         shared_part(&sides.remote.kind, &sides.local.kind)
@@ -132,7 +145,9 @@ impl TablePair {
             Kind::Bytes { max, .. } => max.is_none_or(|max| max > 65_535),
             _ => false,
         };
-        self.columns.iter().any(|column| long(&column.sides.remote.kind) && long(&column.sides.local.kind))
+        self.columns
+            .iter()
+            .any(|column| long(&column.sides.remote.kind) && long(&column.sides.local.kind))
     }
 
     /// The synced columns as one side defines them.
@@ -151,8 +166,11 @@ fn key(tables: &PerSide<Table>, columns: &[ColumnPair]) -> Result<Vec<usize>, Mi
             return Err(Mismatch::NoKey { on: side });
         }
     }
-    let complete = |side: Side, unique: &&Unique| unique.primary || unique.columns.iter().all(|at| !tables[side].columns[*at].nullable);
-    let candidates = |side: Side| tables[side].uniques.iter().filter(move |unique| complete(side, unique));
+    let complete = |side: Side, unique: &&Unique| {
+        unique.primary || unique.columns.iter().all(|at| !tables[side].columns[*at].nullable)
+    };
+    let candidates =
+        |side: Side| tables[side].uniques.iter().filter(move |unique| complete(side, unique));
     // LOCAL's key decides; REMOTE must keep the same columns unique, in whatever order.
     for unique in candidates(Side::Local) {
         let local = names(Side::Local, unique);
@@ -160,12 +178,15 @@ fn key(tables: &PerSide<Table>, columns: &[ColumnPair]) -> Result<Vec<usize>, Mi
             let remote = names(Side::Remote, remote);
             remote.len() == local.len() && remote.iter().all(|name| local.contains(name))
         });
-        let at = |name: &String| columns.iter().position(|column| column.name.to_lowercase() == *name);
+        let at =
+            |name: &String| columns.iter().position(|column| column.name.to_lowercase() == *name);
         if let (true, Some(key)) = (matches, local.iter().map(at).collect()) {
             return Ok(key);
         }
     }
-    let of = |side: Side| tables[side].key().map(|unique| names(side, unique).join(", ")).unwrap_or_default();
+    let of = |side: Side| {
+        tables[side].key().map(|unique| names(side, unique).join(", ")).unwrap_or_default()
+    };
     Err(Mismatch::Key { keys: PerSide::new(of(Side::Remote), of(Side::Local)) })
 }
 
@@ -212,7 +233,13 @@ fn compatible(a: &Kind, b: &Kind) -> bool {
         None,
     }
     let family = |kind: &Kind| match kind {
-        Kind::Int { .. } | Kind::Bit(_) | Kind::Year | Kind::Decimal { .. } | Kind::Numeric | Kind::Float | Kind::Double => Family::Number,
+        Kind::Int { .. }
+        | Kind::Bit(_)
+        | Kind::Year
+        | Kind::Decimal { .. }
+        | Kind::Numeric
+        | Kind::Float
+        | Kind::Double => Family::Number,
         Kind::Text { .. } | Kind::Enum(_) | Kind::Set(_) | Kind::Inet => Family::Text,
         Kind::Bytes { .. } => Family::Bytes,
         Kind::Date => Family::Date,
@@ -223,7 +250,11 @@ fn compatible(a: &Kind, b: &Kind) -> bool {
         Kind::Unknown => Family::None,
     };
     let by_text = |a: &Kind, b: &Kind| {
-        matches!(a, Kind::Text { .. }) && matches!(family(b), Family::Json | Family::Uuid | Family::Date | Family::Moment | Family::Time)
+        matches!(a, Kind::Text { .. })
+            && matches!(
+                family(b),
+                Family::Json | Family::Uuid | Family::Date | Family::Moment | Family::Time
+            )
             || matches!(a, Kind::Bytes { max: Some(16), fixed: true }) && family(b) == Family::Uuid
     };
     family(a) != Family::None && (family(a) == family(b) || by_text(a, b) || by_text(b, a))

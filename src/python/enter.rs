@@ -42,20 +42,34 @@ struct Asked {
 
 impl Asked {
     fn options(&self) -> std::result::Result<Options, SyncError> {
-        fn named<T: std::str::FromStr>(key: &str, text: Option<&str>, allowed: &str) -> Result<Option<T>> {
+        fn named<T: std::str::FromStr>(
+            key: &str,
+            text: Option<&str>,
+            allowed: &str,
+        ) -> Result<Option<T>> {
             text.map(|text| text.parse().map_err(|_| bad_value(key, text, allowed))).transpose()
         }
         let direction = self.direction.as_deref();
-        let direction = direction.map(|text| text.parse().map_err(|_| bad_direction("direction", text)));
+        let direction =
+            direction.map(|text| text.parse().map_err(|_| bad_direction("direction", text)));
         Ok(Options {
             sync_type: named("sync_type", self.sync_type.as_deref(), "FULL or INCREMENTAL")?,
             direction: direction.transpose()?,
-            strategy: named("conflict", self.conflict.as_deref(), "REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL")?,
-            capture: named("capture", self.capture.as_deref(), "auto, binlog, digest or watermark")?,
+            strategy: named(
+                "conflict",
+                self.conflict.as_deref(),
+                "REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL",
+            )?,
+            capture: named(
+                "capture",
+                self.capture.as_deref(),
+                "auto, binlog, digest or watermark",
+            )?,
             tables: self.tables.clone(),
             dry_run: self.dry_run,
             force: self.force,
-            progress: named("progress", self.progress.as_deref(), "auto, always or never")?.unwrap_or_default(),
+            progress: named("progress", self.progress.as_deref(), "auto, always or never")?
+                .unwrap_or_default(),
             triggered_by: self.triggered_by.clone().unwrap_or_else(|| "MANUAL".to_owned()),
         })
     }
@@ -63,16 +77,21 @@ impl Asked {
 
 /// Runs one sync; answers the report as JSON.
 pub(super) fn run(py: Python<'_>, options: &str) -> PyResult<String> {
-    let asked: Asked = serde_json::from_str(options).map_err(|problem| PyValueError::new_err(problem.to_string()))?;
+    let asked: Asked = serde_json::from_str(options)
+        .map_err(|problem| PyValueError::new_err(problem.to_string()))?;
     let options = asked.options().map_err(|error| errors::raise(py, &error))?;
-    let settings = Settings::load(asked.env_file.as_deref()).map_err(|error| errors::raise(py, &error))?;
+    let settings =
+        Settings::load(asked.env_file.as_deref()).map_err(|error| errors::raise(py, &error))?;
     let report = attended(py, move |cancel| drive(settings, options, cancel))?;
     let report = report.map_err(|error| errors::raise(py, &error))?;
     serde_json::to_string(&report).map_err(|problem| PyRuntimeError::new_err(problem.to_string()))
 }
 
 /// Has work done on a thread of its own while this one looks after signals.
-fn attended(py: Python<'_>, work: impl FnOnce(&Cancel) -> Result<Report> + Send + 'static) -> PyResult<Result<Report>> {
+fn attended(
+    py: Python<'_>,
+    work: impl FnOnce(&Cancel) -> Result<Report> + Send + 'static,
+) -> PyResult<Result<Report>> {
     let cancel = Cancel::default();
     let theirs = cancel.clone();
     let (done, mut waiting) = channel();
@@ -107,8 +126,14 @@ fn attended(py: Python<'_>, work: impl FnOnce(&Cancel) -> Result<Report> + Send 
     match (outcome, ended) {
         (Some(outcome), _) => Ok(outcome),
         (None, Err(panic)) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-            Err(PyRuntimeError::new_err(format!("the engine stopped: {}", text.unwrap_or("no reason given"))))
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(PyRuntimeError::new_err(format!(
+                "the engine stopped: {}",
+                text.unwrap_or("no reason given")
+            )))
         }
         (None, Ok(())) => Err(PyRuntimeError::new_err("the engine stopped without an answer")),
     }

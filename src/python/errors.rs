@@ -9,7 +9,12 @@ use crate::error::{Code, SyncError as Failed};
 
 create_exception!(db_sync._native, SyncError, PyException, "A run as a whole cannot be done.");
 create_exception!(db_sync._native, ConnectionFailed, SyncError, "A side cannot be reached.");
-create_exception!(db_sync._native, ConfigError, SyncError, "A setting or an option is missing or wrong.");
+create_exception!(
+    db_sync._native,
+    ConfigError,
+    SyncError,
+    "A setting or an option is missing or wrong."
+);
 create_exception!(db_sync._native, SchemaMismatch, SyncError, "Two tables cannot be paired.");
 create_exception!(db_sync._native, ConflictPending, SyncError, "Conflicts wait for a person.");
 create_exception!(db_sync._native, LockHeld, SyncError, "Another run is at work on a table.");
@@ -18,7 +23,9 @@ create_exception!(db_sync._native, LockHeld, SyncError, "Another run is at work 
 pub(super) fn raise(py: Python<'_>, failed: &Failed) -> PyErr {
     let text = failed.to_string();
     let error = match failed.code() {
-        Code::DbConn001 | Code::DbConn002 | Code::DbConn003 | Code::DbConn004 => ConnectionFailed::new_err(text),
+        Code::DbConn001 | Code::DbConn002 | Code::DbConn003 | Code::DbConn004 => {
+            ConnectionFailed::new_err(text)
+        }
         Code::Cfg001 | Code::Cfg002 | Code::Cfg003 | Code::Cfg004 => ConfigError::new_err(text),
         Code::Sync001 | Code::Sync003 | Code::Sync006 => SchemaMismatch::new_err(text),
         Code::Sync007 => ConflictPending::new_err(text),

@@ -17,7 +17,9 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::errors::{ConfigError, ConflictPending, ConnectionFailed, LockHeld, SchemaMismatch, SyncError};
+    use super::errors::{
+        ConfigError, ConflictPending, ConnectionFailed, LockHeld, SchemaMismatch, SyncError,
+    };
     use super::{enter, errors};
     use crate::config::{Address, Settings};
     use crate::endpoint::Dialect;
@@ -40,7 +42,8 @@ mod _native {
     #[pyfunction]
     #[pyo3(signature = (env_file))]
     fn settings(py: Python<'_>, env_file: Option<PathBuf>) -> PyResult<String> {
-        let settings = Settings::load(env_file.as_deref()).map_err(|error| errors::raise(py, &error))?;
+        let settings =
+            Settings::load(env_file.as_deref()).map_err(|error| errors::raise(py, &error))?;
         let side = |side: Side| match &settings.sides[side] {
             Address::File(path) => serde_json::json!({"engine": "sqlite", "name": path}),
             Address::Server(server) => serde_json::json!({
@@ -72,10 +75,15 @@ mod _native {
         let dialect = match dialect {
             "sqlite" => Dialect::Sqlite,
             "mysql" => Dialect::MySql,
-            _ => return Err(pyo3::exceptions::PyValueError::new_err("dialect must be mysql or sqlite")),
+            _ => {
+                return Err(pyo3::exceptions::PyValueError::new_err(
+                    "dialect must be mysql or sqlite",
+                ));
+            }
         };
         let existing = serde_json::from_str(existing);
-        let existing = existing.map_err(|problem| pyo3::exceptions::PyValueError::new_err(problem.to_string()))?;
+        let existing = existing
+            .map_err(|problem| pyo3::exceptions::PyValueError::new_err(problem.to_string()))?;
         Ok(schema::statements(dialect, &existing))
     }
 }

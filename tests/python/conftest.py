@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from hypothesis import settings
 from pytest_django import DjangoDbBlocker
 
 from db_sync import _native
+
+# Nothing is remembered between runs, and a slow machine is no failure.
+settings.register_profile("here", database=None, deadline=None)
+settings.load_profile("here")
 
 SERVER = {
     "engine": "mysql",
@@ -22,6 +27,26 @@ SERVER = {
     "ssl_ca": None,
 }
 FILE = {**SERVER, "engine": "sqlite", "name": "local.sqlite3"}
+# A failure of a run, a failure of a table and a row of a dry run, as the engine writes them.
+MISSING = {
+    "code": "CFG_001",
+    "message": "Not set: DB_REMOTE_NAME.",
+    "hint": "Set them.",
+    "table": None,
+    "template": "Not set: {keys}.",
+    "hint_template": "Set them.",
+    "names": {"keys": "DB_REMOTE_NAME"},
+}
+FAILURE = {
+    "code": "SYNC_001",
+    "table": "products",
+    "message": "Table products does not exist on LOCAL.",
+    "hint": "Create it.",
+    "template": "Table {table} does not exist on {side}.",
+    "hint_template": "Create it.",
+    "names": {"table": "products", "side": "LOCAL"},
+}
+CHANGE = {"key": {"id": 1}, "action": "UPDATE", "to": "LOCAL", "columns": ["price"]}
 
 
 def table_data(**changes: Any) -> dict[str, Any]:

@@ -2,18 +2,9 @@ import pickle
 
 import pytest
 
+from conftest import MISSING
 from db_sync import errors
 from db_sync.errors import SyncError, error_from, exit_status, fill
-
-MISSING = {
-    "code": "CFG_001",
-    "message": "Not set: DB_REMOTE_NAME.",
-    "hint": "Set them.",
-    "table": None,
-    "template": "Not set: {keys}.",
-    "hint_template": "Set them.",
-    "names": {"keys": "DB_REMOTE_NAME"},
-}
 
 
 def test_an_error_from_json_has_everything() -> None:

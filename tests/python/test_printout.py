@@ -7,11 +7,10 @@ from django.utils import translation
 from django.utils.translation import trans_real
 from pytest_django import Settings
 
-from conftest import report_data, table_data
+from conftest import CHANGE, FAILURE, report_data, table_data
 from db_sync.printout import Line, Tone, report_lines
 from db_sync.report import SyncReport
 from test_locale import PO
-from test_report import CHANGE, FAILURE
 
 BOUGHT = {"detected": 2, "remote_wins": 1, "local_wins": 0, "skipped": 0, "manual": 1}
 

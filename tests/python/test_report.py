@@ -5,20 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import report_data, table_data
+from conftest import CHANGE, FAILURE, report_data, table_data
 from db_sync.errors import error_from
 from db_sync.report import Change, ErrorReport, PassCounts, SyncReport
-
-FAILURE = {
-    "code": "SYNC_001",
-    "table": "products",
-    "message": "Table products does not exist on LOCAL.",
-    "hint": "Create it.",
-    "template": "Table {table} does not exist on {side}.",
-    "hint_template": "Create it.",
-    "names": {"table": "products", "side": "LOCAL"},
-}
-CHANGE = {"key": {"id": 1}, "action": "UPDATE", "to": "LOCAL", "columns": ["price"]}
 
 tables = st.builds(
     table_data,

@@ -119,21 +119,33 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture(scope="session")
-def synced(seeded: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The same after one FULL. Copied, never changed."""
+def synced(seeded: Site, tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, dict[str, bytes]]:
+    """The same after one FULL, with its files as they were then."""
     site = copy(seeded, tmp_path_factory.mktemp("synced") / "site")
     site.sync("--type", "FULL")
-    return site
+    return site, site.bytes()
 
 
 @pytest.fixture
 def new(seeded: Site, tmp_path: Path) -> Site:
+    """A shop that was never synced."""
     return copy(seeded, tmp_path / "site")
 
 
 @pytest.fixture
-def site(synced: Site, tmp_path: Path) -> Site:
-    return copy(synced, tmp_path / "site")
+def site(synced: tuple[Site, dict[str, bytes]]) -> Site:
+    """A shop that was synced once.
+
+    It is restored in place: to the engine a copied file is another database, of which it knows
+    nothing yet.
+    """
+    site, files = synced
+    for path in site.folder.iterdir():
+        if path.name not in files:
+            path.unlink()
+    for name, content in files.items():
+        (site.folder / name).write_bytes(content)
+    return site
 
 
 def test_seeding_is_deterministic(seeded: Site, new: Site) -> None:
@@ -268,10 +280,13 @@ def test_values_are_taken_in_any_case(site: Site) -> None:
 
 
 def test_a_side_that_is_not_there_ends_with_1(site: Site) -> None:
-    (site.folder / "remote.sqlite3").unlink()
-    error = site.sync(status=1)["error"]
+    # In a file of its own: Django may open its databases, and so make an empty one, on its way.
+    example = (site.folder / ".env").read_text()
+    (site.folder / "gone.env").write_text(example.replace("remote.sqlite3", "gone.sqlite3"))
+    error = site.sync("--env-file", "gone.env", status=1)["error"]
     assert error["code"] == "DB_CONN_004"
-    assert "remote.sqlite3" in error["message"]
+    assert "gone.sqlite3" in error["message"]
+    assert not (site.folder / "gone.sqlite3").exists()
 
 
 def test_the_same_failure_has_the_same_class_in_python(site: Site) -> None:

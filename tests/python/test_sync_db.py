@@ -1,26 +1,18 @@
 """The command's flags, output and exit status, over an engine that only remembers."""
 
 import json
+import signal
+from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.core.management.base import BaseCommand
 
-from conftest import RecordedEngine, report_data, table_data
+from conftest import MISSING, RecordedEngine, report_data, table_data
+from db_sync import _native
 from db_sync.errors import error_from
 from db_sync.management.commands.sync_db import Command
-
-MISSING = {
-    "code": "CFG_001",
-    "message": "Not set: DB_REMOTE_NAME.",
-    "hint": "Set them in .env.",
-    "table": None,
-    "template": "Not set: {keys}.",
-    "hint_template": "Set them in .env.",
-    "names": {"keys": "DB_REMOTE_NAME"},
-}
 
 
 def sync_db(*flags: str) -> str:
@@ -94,7 +86,7 @@ def test_a_run_that_cannot_be_done_says_what_and_what_to_do(engine: RecordedEngi
     engine.answer = error_from(MISSING)
     with pytest.raises(CommandError) as caught:
         sync_db()
-    assert str(caught.value) == "CFG_001: Not set: DB_REMOTE_NAME.\n  Set them in .env."
+    assert str(caught.value) == "CFG_001: Not set: DB_REMOTE_NAME.\n  Set them."
     assert caught.value.returncode == 2
 
 
@@ -113,16 +105,40 @@ def test_ctrl_c_is_an_exit_status_and_no_traceback(engine: RecordedEngine) -> No
     assert caught.value.returncode == 130
 
 
+@pytest.fixture
+def _signals() -> Iterator[None]:
+    """Puts back what the command sets up for a process of its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def command_line(*flags: str) -> int | str | None:
+    """Runs the command as `manage.py` does and answers the exit status."""
+    with pytest.raises(SystemExit) as caught:
+        Command().run_from_argv(["manage.py", "sync_db", "--skip-checks", "--no-color", *flags])
+    return caught.value.code
+
+
+@pytest.mark.usefixtures("_signals")
 def test_from_the_command_line_the_status_is_the_exit_status(
     engine: RecordedEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine.answer = error_from(MISSING)
-    command: BaseCommand = Command()
-    with pytest.raises(SystemExit) as caught:
-        command.run_from_argv(["manage.py", "sync_db", "--skip-checks", "--no-color"])
-    assert caught.value.code == 2
+    assert command_line() == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == (
-        "CommandError: CFG_001: Not set: DB_REMOTE_NAME.\n  Set them in .env.\n"
-    )
+    assert captured.err == ("CommandError: CFG_001: Not set: DB_REMOTE_NAME.\n  Set them.\n")
+
+
+@pytest.mark.usefixtures("_signals", "engine")
+def test_what_stops_a_service_ends_a_run_as_ctrl_c_does(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def terminated(options: str) -> str:
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("the signal came too late")
+
+    monkeypatch.setattr(_native, "run", terminated)
+    assert command_line("--json") == 130
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "SYNC_005"

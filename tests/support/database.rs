@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sqlx::{AssertSqlSafe, Column, Connection, Executor, Row, TypeInfo, ValueRef};
+use sqlx::{AssertSqlSafe, Connection, Executor, Row, TypeInfo, ValueRef};
 
 /// A database that goes away with its test.
 pub struct Database {
@@ -31,8 +31,12 @@ impl Database {
     /// A new database on a server.
     pub fn on_server(url: &str) -> Self {
         let name = format!("db_sync_test_{}", uuid::Uuid::new_v4().simple());
-        let database = Self { place: Place::Server(url.to_owned(), name.clone()), runtime: runtime() };
-        database.server_sql("", &format!("CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"));
+        let database =
+            Self { place: Place::Server(url.to_owned(), name.clone()), runtime: runtime() };
+        database.server_sql(
+            "",
+            &format!("CREATE DATABASE `{name}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci"),
+        );
         database
     }
 
@@ -67,7 +71,11 @@ impl Database {
         let url = format!("{url}{database}");
         self.runtime.block_on(async {
             let mut line = sqlx::MySqlConnection::connect(&url).await.unwrap();
-            line.execute("SET sql_mode='STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'").await.unwrap();
+            line.execute(
+                "SET sql_mode='STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'",
+            )
+            .await
+            .unwrap();
             let rows = line.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await;
             let rows = rows.unwrap_or_else(|problem| panic!("{sql}: {problem}"));
             let cell = |row: &sqlx::mysql::MySqlRow, at: usize| {
@@ -75,7 +83,10 @@ impl Database {
                 let bytes = <Option<&[u8]> as sqlx::Decode<'_, sqlx::MySql>>::decode(raw).unwrap();
                 bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned())
             };
-            let rows = rows.iter().map(|row| (0..row.columns().len()).map(|at| cell(row, at)).collect()).collect();
+            let rows = rows
+                .iter()
+                .map(|row| (0..row.columns().len()).map(|at| cell(row, at)).collect())
+                .collect();
             line.close().await.unwrap();
             rows
         })
@@ -83,7 +94,8 @@ impl Database {
 
     fn file_sql(&self, path: &std::path::Path, sql: &str) -> Rows {
         self.runtime.block_on(async {
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).foreign_keys(true);
+            let options =
+                sqlx::sqlite::SqliteConnectOptions::new().filename(path).foreign_keys(true);
             let mut line = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
             let rows = line.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await;
             let rows = rows.unwrap_or_else(|problem| panic!("{sql}: {problem}"));
@@ -94,10 +106,15 @@ impl Database {
                     _ if raw.is_null() => None,
                     "INTEGER" => Some(row.get_unchecked::<i64, _>(at).to_string()),
                     "REAL" => Some(row.get_unchecked::<f64, _>(at).to_string()),
-                    _ => Some(String::from_utf8_lossy(&row.get_unchecked::<Vec<u8>, _>(at)).into_owned()),
+                    _ => Some(
+                        String::from_utf8_lossy(&row.get_unchecked::<Vec<u8>, _>(at)).into_owned(),
+                    ),
                 }
             };
-            let rows = rows.iter().map(|row| (0..row.columns().len()).map(|at| cell(row, at)).collect()).collect();
+            let rows = rows
+                .iter()
+                .map(|row| (0..row.columns().len()).map(|at| cell(row, at)).collect())
+                .collect();
             line.close().await.unwrap();
             rows
         })

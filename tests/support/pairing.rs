@@ -8,9 +8,10 @@ use db_sync::engine::cancel::Cancel;
 use db_sync::engine::drive::drive;
 use db_sync::engine::progress::Show;
 use db_sync::error::SyncError;
+use db_sync::model::number::Decimal;
 use db_sync::report::{Report, TableReport};
 
-use super::database::{Database, Place};
+use super::database::{Database, Place, Rows};
 
 /// Kinds of servers: REMOTE's, LOCAL's.
 const PAIRINGS: [(&str, &str); 4] =
@@ -103,24 +104,41 @@ impl Pair {
 
     /// Syncs with flags as on the command line: `--type FULL --direction BOTH --conflict SKIP --table t --force --dry-run`.
     pub fn sync(&self, flags: &str) -> Report {
-        self.try_sync(options(flags), &[]).unwrap_or_else(|error| panic!("{} {flags}: {error}", self.name))
+        self.try_sync(options(flags), &[])
+            .unwrap_or_else(|error| panic!("{} {flags}: {error}", self.name))
     }
 
     /// A second run after any sync writes nothing.
     pub fn assert_settled(&self, flags: &str) {
         let report = self.sync(flags);
-        assert_eq!(written(&report), 0, "{}: a second run `{flags}` wrote rows: {report:#?}", self.name);
+        assert_eq!(
+            written(&report),
+            0,
+            "{}: a second run `{flags}` wrote rows: {report:#?}",
+            self.name
+        );
     }
 
-    /// Both sides answer a query alike.
+    /// Both sides answer a query alike; SQLite spells 12.50 as 12.5.
     pub fn assert_same(&self, sql: &str) {
-        assert_eq!(self.remote.sql(sql), self.local.sql(sql), "{}: REMOTE (left) and LOCAL: {sql}", self.name);
+        let spelled = |rows: Rows| -> Rows {
+            rows.into_iter().map(|row| row.into_iter().map(number).collect()).collect()
+        };
+        let (remote, local) = (spelled(self.remote.sql(sql)), spelled(self.local.sql(sql)));
+        assert_eq!(remote, local, "{}: REMOTE (left) and LOCAL: {sql}", self.name);
     }
+}
+
+/// A fraction in its one normal spelling; any other cell as it is.
+fn number(cell: Option<String>) -> Option<String> {
+    let normal = |text: &String| text.contains('.').then(|| Decimal::parse(text)).flatten();
+    cell.map(|text| normal(&text).map_or(text, |number| number.to_string()))
 }
 
 /// Options from flags.
 pub fn options(flags: &str) -> Options {
-    let mut options = Options { triggered_by: "TEST".to_owned(), progress: Show::Never, ..Options::default() };
+    let mut options =
+        Options { triggered_by: "TEST".to_owned(), progress: Show::Never, ..Options::default() };
     let mut words = flags.split_whitespace();
     while let Some(word) = words.next() {
         let mut value = || words.next().unwrap_or_else(|| panic!("{word} needs a value"));
@@ -139,10 +157,18 @@ pub fn options(flags: &str) -> Options {
 
 /// Rows that a run wrote.
 pub fn written(report: &Report) -> u64 {
-    report.tables.iter().map(|table| table.remote_to_local.total() + table.local_to_remote.total()).sum()
+    report
+        .tables
+        .iter()
+        .map(|table| table.remote_to_local.total() + table.local_to_remote.total())
+        .sum()
 }
 
 /// A table's report.
 pub fn table<'a>(report: &'a Report, name: &str) -> &'a TableReport {
-    report.tables.iter().find(|table| table.table == name).unwrap_or_else(|| panic!("{name} is not in {report:#?}"))
+    report
+        .tables
+        .iter()
+        .find(|table| table.table == name)
+        .unwrap_or_else(|| panic!("{name} is not in {report:#?}"))
 }

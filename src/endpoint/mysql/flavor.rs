@@ -20,7 +20,8 @@ fn text(row: &Row, at: usize) -> String {
 pub async fn nature(connection: &mut Connection) -> Result<Nature> {
     let question = "SELECT VERSION(),@@version_comment,@@hostname,CAST(@@port AS CHAR),@@datadir,\
                     CAST(@@server_id AS CHAR),DATABASE(),@@max_allowed_packet,@@lower_case_table_names";
-    let question = Statement::new(question).cells([TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, SIGNED, SIGNED]);
+    let question =
+        Statement::new(question).cells([TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, SIGNED, SIGNED]);
     let row = connection.fetch(&question).await?.pop().unwrap_or_default();
     let version = text(&row, 0);
     let mariadb = version.contains("MariaDB") || text(&row, 1).contains("MariaDB");
@@ -36,7 +37,8 @@ pub async fn nature(connection: &mut Connection) -> Result<Nature> {
         database = database.to_lowercase();
     }
     let number = version.split(['-', '+']).next().unwrap_or_default();
-    let max_packet = row.get(7).and_then(Value::as_int).and_then(|bytes| usize::try_from(bytes).ok());
+    let max_packet =
+        row.get(7).and_then(Value::as_int).and_then(|bytes| usize::try_from(bytes).ok());
     debug_assert!(matches!(connection.place().address, Address::Server(_)));
     Ok(Nature {
         dialect,

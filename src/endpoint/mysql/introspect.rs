@@ -47,7 +47,10 @@ fn small(row: &Row, at: usize) -> u8 {
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn tables(connection: &mut Connection, dialect: Dialect) -> Result<HashMap<String, Table>> {
+pub async fn tables(
+    connection: &mut Connection,
+    dialect: Dialect,
+) -> Result<HashMap<String, Table>> {
     let question = Statement::new(TABLES).cells([TEXT, TEXT, UNSIGNED, SIGNED]);
     let mut tables: HashMap<String, Table> = HashMap::new();
     for row in connection.fetch(&question).await? {
@@ -69,13 +72,18 @@ pub async fn tables(connection: &mut Connection, dialect: Dialect) -> Result<Has
     } else {
         HashSet::new()
     };
-    let cells = [TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, SIGNED, UNSIGNED, UNSIGNED, UNSIGNED, UNSIGNED, UNSIGNED, TEXT, SIGNED];
+    let cells = [
+        TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, SIGNED, UNSIGNED, UNSIGNED, UNSIGNED, UNSIGNED,
+        UNSIGNED, TEXT, SIGNED,
+    ];
     for row in connection.fetch(&Statement::new(COLUMNS).cells(cells)).await? {
         let Some(table) = tables.get_mut(&text(&row, 0)) else { continue };
         let is_json = json.contains(&(table.name.clone(), text(&row, 1)));
         table.columns.push(column(&row, is_json));
     }
-    for row in connection.fetch(&Statement::new(INDEXES).cells([TEXT, TEXT, TEXT, UNSIGNED])).await? {
+    for row in
+        connection.fetch(&Statement::new(INDEXES).cells([TEXT, TEXT, TEXT, UNSIGNED])).await?
+    {
         let Some(table) = tables.get_mut(&text(&row, 0)) else { continue };
         index_column(table, &row);
     }
@@ -83,7 +91,9 @@ pub async fn tables(connection: &mut Connection, dialect: Dialect) -> Result<Has
         // A part of a column, or an expression, does not identify a row by its cells.
         table.uniques.retain(|unique| !unique.columns.contains(&usize::MAX));
     }
-    let foreign_keys = connection.fetch(&Statement::new(FOREIGN_KEYS).cells([TEXT, TEXT, TEXT, TEXT, TEXT, TEXT])).await?;
+    let foreign_keys = connection
+        .fetch(&Statement::new(FOREIGN_KEYS).cells([TEXT, TEXT, TEXT, TEXT, TEXT, TEXT]))
+        .await?;
     add_foreign_keys(&mut tables, &foreign_keys);
     Ok(tables)
 }
@@ -141,11 +151,15 @@ fn column(row: &Row, is_json: bool) -> Column {
     let extra = text(row, 5).to_lowercase();
     let nullable = text(row, 4) == "YES";
     let generated = number(row, 13) > 0;
-    let kind = if is_json { Kind::Json { binary: false } } else { kind(row, &declared.to_lowercase()) };
+    let kind =
+        if is_json { Kind::Json { binary: false } } else { kind(row, &declared.to_lowercase()) };
     Column {
         name: text(row, 1),
         kind,
-        has_default: nullable || generated || number(row, 6) > 0 || extra.contains("auto_increment"),
+        has_default: nullable
+            || generated
+            || number(row, 6) > 0
+            || extra.contains("auto_increment"),
         declared,
         nullable,
         generated,
@@ -154,7 +168,10 @@ fn column(row: &Row, is_json: bool) -> Column {
 }
 
 fn kind(row: &Row, declared: &str) -> Kind {
-    let int = |bits| Kind::Int { bits, unsigned: declared.contains("unsigned") || declared.contains("zerofill") };
+    let int = |bits| Kind::Int {
+        bits,
+        unsigned: declared.contains("unsigned") || declared.contains("zerofill"),
+    };
     let (chars, bytes) = (number(row, 7), number(row, 8));
     let fraction = small(row, 11);
     match text(row, 2).to_lowercase().as_str() {
@@ -170,9 +187,13 @@ fn kind(row: &Row, declared: &str) -> Kind {
         "double" => Kind::Double,
         "char" => Kind::Text { chars: Some(chars), bytes: None, fixed: true },
         "varchar" => Kind::Text { chars: Some(chars), bytes: None, fixed: false },
-        "tinytext" | "text" | "mediumtext" | "longtext" => Kind::Text { chars: None, bytes: Some(bytes), fixed: false },
+        "tinytext" | "text" | "mediumtext" | "longtext" => {
+            Kind::Text { chars: None, bytes: Some(bytes), fixed: false }
+        }
         "binary" => Kind::Bytes { max: Some(bytes), fixed: true },
-        "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => Kind::Bytes { max: Some(bytes), fixed: false },
+        "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => {
+            Kind::Bytes { max: Some(bytes), fixed: false }
+        }
         "date" => Kind::Date,
         "datetime" => Kind::DateTime { fraction },
         "timestamp" => Kind::Timestamp { fraction },

@@ -57,7 +57,9 @@ fn value(bytes: &[u8], kind: &Kind) -> Option<Value> {
     Some(match kind {
         Kind::Int { unsigned, .. } => Value::Int(little_endian(bytes, !unsigned)?),
         Kind::Year => Value::Int(little_endian(bytes, false)?),
-        Kind::Bit(_) => Value::Int(bytes.iter().fold(0, |number, byte| number << 8 | i128::from(*byte))),
+        Kind::Bit(_) => {
+            Value::Int(bytes.iter().fold(0, |number, byte| number << 8 | i128::from(*byte)))
+        }
         Kind::Float => Value::Float(f32::from_le_bytes(bytes.try_into().ok()?).into()),
         Kind::Double => Value::Float(f64::from_le_bytes(bytes.try_into().ok()?)),
         Kind::Decimal { .. } => Value::Decimal(Decimal::parse(std::str::from_utf8(bytes).ok()?)?),

@@ -37,9 +37,13 @@ fn every_bit(dialect: Dialect, column: &Column) -> String {
         Kind::Float => format!("({name}+0e0)"),
         Kind::Bit(_) => format!("({name}+0)"),
         Kind::Text { .. } => format!("CAST({name} AS BINARY)"),
-        Kind::Json { .. } if dialect == Dialect::MySql => format!("CAST(CAST({name} AS CHAR) AS BINARY)"),
+        Kind::Json { .. } if dialect == Dialect::MySql => {
+            format!("CAST(CAST({name} AS CHAR) AS BINARY)")
+        }
         Kind::Json { .. } => format!("CAST({name} AS BINARY)"),
-        Kind::Enum(_) | Kind::Set(_) | Kind::Uuid | Kind::Inet => format!("CAST(CAST({name} AS CHAR) AS BINARY)"),
+        Kind::Enum(_) | Kind::Set(_) | Kind::Uuid | Kind::Inet => {
+            format!("CAST(CAST({name} AS CHAR) AS BINARY)")
+        }
         _ => name,
     }
 }

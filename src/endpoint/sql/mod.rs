@@ -51,8 +51,6 @@ pub struct Statement {
     pub args: Vec<Value>,
     /// The kind of each cell of a result row.
     pub cells: Vec<Kind>,
-    /// Whether the same text will come again soon, so that the server should keep it prepared.
-    pub again: bool,
 }
 
 impl Statement {
@@ -72,13 +70,6 @@ impl Statement {
     #[must_use]
     pub fn cells(mut self, cells: impl IntoIterator<Item = Kind>) -> Self {
         self.cells.extend(cells);
-        self
-    }
-
-    /// Says that the same text will come again.
-    #[must_use]
-    pub fn again(mut self) -> Self {
-        self.again = true;
         self
     }
 }
@@ -115,7 +106,9 @@ impl<'a> View<'a> {
     /// base made by another rule says nothing.
     pub fn rule(&self) -> String {
         let rule = match self.dialect {
-            Dialect::Sqlite => self.columns().map(|column| format!("{}:{:?};", column.name, column.kind)).collect(),
+            Dialect::Sqlite => {
+                self.columns().map(|column| format!("{}:{:?};", column.name, column.kind)).collect()
+            }
             _ => expression::signature(self),
         };
         hex(&Sha256::digest(rule)[..16])

@@ -14,7 +14,8 @@ fn condition(dialect: Dialect, equal: &[Equal<'_>]) -> String {
     if equal.is_empty() {
         return String::new();
     }
-    let conditions: Vec<String> = equal.iter().map(|(column, _)| format!("{}=?", dialect.quote(column))).collect();
+    let conditions: Vec<String> =
+        equal.iter().map(|(column, _)| format!("{}=?", dialect.quote(column))).collect();
     format!(" WHERE {}", conditions.join(" AND "))
 }
 
@@ -23,7 +24,13 @@ fn values(equal: &[Equal<'_>]) -> impl Iterator<Item = Value> {
 }
 
 /// Rows whose columns equal these values, oldest first by `order`.
-pub fn select(dialect: Dialect, table: &str, columns: &[(&str, Kind)], equal: &[Equal<'_>], order: &str) -> Statement {
+pub fn select(
+    dialect: Dialect,
+    table: &str,
+    columns: &[(&str, Kind)],
+    equal: &[Equal<'_>],
+    order: &str,
+) -> Statement {
     let listed: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let (listed, table) = (names(dialect, &listed), dialect.quote(table));
     let (condition, order) = (condition(dialect, equal), dialect.quote(order));
@@ -44,40 +51,57 @@ pub fn select_any(
     let (listed, quoted) = (names(dialect, &listed), dialect.quote(table));
     let condition = condition(dialect, equal);
     let (column, list) = (dialect.quote(any.0), places(any.1.len()));
-    Statement::new(format!("SELECT {listed} FROM {quoted}{condition} AND {column} IN {list} ORDER BY {column}"))
-        .args(values(equal))
-        .args(any.1.iter().cloned())
-        .cells(columns.iter().map(|(_, kind)| kind.clone()))
+    Statement::new(format!(
+        "SELECT {listed} FROM {quoted}{condition} AND {column} IN {list} ORDER BY {column}"
+    ))
+    .args(values(equal))
+    .args(any.1.iter().cloned())
+    .cells(columns.iter().map(|(_, kind)| kind.clone()))
 }
 
 /// New rows.
 pub fn insert(dialect: Dialect, table: &str, columns: &[&str], rows: Vec<Vec<Value>>) -> Statement {
     let list = vec![places(columns.len()); rows.len()].join(",");
     let (table, listed) = (dialect.quote(table), names(dialect, columns));
-    Statement::new(format!("INSERT INTO {table} ({listed}) VALUES {list}")).args(rows.into_iter().flatten())
+    Statement::new(format!("INSERT INTO {table} ({listed}) VALUES {list}"))
+        .args(rows.into_iter().flatten())
 }
 
 /// New values in the rows whose columns equal these values.
 pub fn update(dialect: Dialect, table: &str, set: &[Equal<'_>], equal: &[Equal<'_>]) -> Statement {
-    let assignments: Vec<String> = set.iter().map(|(column, _)| format!("{}=?", dialect.quote(column))).collect();
+    let assignments: Vec<String> =
+        set.iter().map(|(column, _)| format!("{}=?", dialect.quote(column))).collect();
     let condition = condition(dialect, equal);
-    Statement::new(format!("UPDATE {} SET {}{condition}", dialect.quote(table), assignments.join(",")))
-        .args(values(set))
-        .args(values(equal))
+    Statement::new(format!(
+        "UPDATE {} SET {}{condition}",
+        dialect.quote(table),
+        assignments.join(",")
+    ))
+    .args(values(set))
+    .args(values(equal))
 }
 
 /// Rows go whose columns equal these values.
 pub fn delete(dialect: Dialect, table: &str, equal: &[Equal<'_>]) -> Statement {
-    Statement::new(format!("DELETE FROM {}{}", dialect.quote(table), condition(dialect, equal))).args(values(equal))
+    Statement::new(format!("DELETE FROM {}{}", dialect.quote(table), condition(dialect, equal)))
+        .args(values(equal))
 }
 
 /// Rows go of which `column` equals any of these values.
-pub fn delete_any(dialect: Dialect, table: &str, equal: &[Equal<'_>], any: (&str, &[Value])) -> Statement {
+pub fn delete_any(
+    dialect: Dialect,
+    table: &str,
+    equal: &[Equal<'_>],
+    any: (&str, &[Value]),
+) -> Statement {
     let condition = condition(dialect, equal);
     let (column, list) = (dialect.quote(any.0), places(any.1.len()));
-    Statement::new(format!("DELETE FROM {}{condition} AND {column} IN {list}", dialect.quote(table)))
-        .args(values(equal))
-        .args(any.1.iter().cloned())
+    Statement::new(format!(
+        "DELETE FROM {}{condition} AND {column} IN {list}",
+        dialect.quote(table)
+    ))
+    .args(values(equal))
+    .args(any.1.iter().cloned())
 }
 
 /// Rows go of which `column` is below `bound`.

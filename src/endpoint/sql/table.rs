@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::expression::{ordinal, shown, signature};
 use super::{Dialect, SIGNED, Statement, UNSIGNED, View, places};
 use crate::endpoint::read::Lock;
-use crate::model::{fit, ForeignKey, Key, KeyForm, Kind, Row, Value};
+use crate::model::{ForeignKey, Key, KeyForm, Kind, Row, Value, fit};
 
 /// A stretch of ordinals, both ends included.
 pub type Span = RangeInclusive<u64>;
@@ -29,7 +29,8 @@ impl View<'_> {
             Lock::Skip if self.dialect != Dialect::Sqlite => " FOR UPDATE SKIP LOCKED",
             _ => "",
         };
-        let (columns, table, matching) = (columns.join(","), self.quoted(), self.matching(keys.len()));
+        let (columns, table, matching) =
+            (columns.join(","), self.quoted(), self.matching(keys.len()));
         Statement::new(format!("SELECT {columns} FROM {table} WHERE {matching}{lock}"))
             .args(keys.iter().flat_map(|key| self.key_args(key)))
             .cells(cells)
@@ -50,13 +51,17 @@ impl View<'_> {
         if hashed {
             cells.push(UNSIGNED);
         }
-        Statement::new(format!("SELECT {key},{signature}{placed} FROM {table}{within} ORDER BY {order}")).cells(cells)
+        Statement::new(format!(
+            "SELECT {key},{signature}{placed} FROM {table}{within} ORDER BY {order}"
+        ))
+        .cells(cells)
     }
 
     /// Every synced cell of every row within the spans; in the order of ordinals where those are the key.
     /// For servers whose rows the engine signs.
     pub fn select_cells(&self, spans: &[Span]) -> Statement {
-        let columns: Vec<String> = self.columns().map(|column| shown(self.dialect, column)).collect();
+        let columns: Vec<String> =
+            self.columns().map(|column| shown(self.dialect, column)).collect();
         let table = self.quoted();
         let (within, order) = if self.pair.form.is_hashed() {
             (String::new(), String::new())
@@ -76,19 +81,27 @@ impl View<'_> {
         let place = ordinal(self);
         let first = lows.first().copied().unwrap_or(0);
         let within = self.within(&place, &[first..=last]);
-        let bounds: Vec<i128> = lows.iter().skip(1).map(|low| self.pair.form.integer(*low).unwrap_or(i128::from(*low))).collect();
+        let bounds: Vec<i128> = lows
+            .iter()
+            .skip(1)
+            .map(|low| self.pair.form.integer(*low).unwrap_or(i128::from(*low)))
+            .collect();
         let exact = bounds.iter().all(|bound| bound.abs() <= EXACT);
         let sql = if bounds.is_empty() {
             format!("SELECT 0,COUNT(*),SUM({signature}) FROM {table}{within} HAVING COUNT(*)>0")
         } else if exact && !self.pair.form.is_hashed() {
             let bounds: Vec<String> = bounds.iter().map(ToString::to_string).collect();
             let chunk = format!("INTERVAL({place},{})", bounds.join(","));
-            format!("SELECT {chunk} AS db_sync_chunk,COUNT(*),SUM({signature}) FROM {table}{within} GROUP BY db_sync_chunk")
+            format!(
+                "SELECT {chunk} AS db_sync_chunk,COUNT(*),SUM({signature}) FROM {table}{within} GROUP BY db_sync_chunk"
+            )
         } else {
             let ends = lows.iter().skip(1).map(|low| low - 1).chain([last]);
             let chunks = lows.iter().zip(ends).enumerate().map(|(at, (low, high))| {
                 let within = self.within(&place, &[*low..=high]);
-                format!("SELECT {at},COUNT(*),SUM({signature}) FROM {table}{within} HAVING COUNT(*)>0")
+                format!(
+                    "SELECT {at},COUNT(*),SUM({signature}) FROM {table}{within} HAVING COUNT(*)>0"
+                )
             });
             chunks.collect::<Vec<_>>().join(" UNION ALL ")
         };
@@ -112,29 +125,45 @@ impl View<'_> {
 
     /// New rows, all cells given.
     pub fn insert(&self, rows: &[Row]) -> Statement {
-        let columns: Vec<String> = self.columns().map(|column| self.dialect.quote(&column.name)).collect();
+        let columns: Vec<String> =
+            self.columns().map(|column| self.dialect.quote(&column.name)).collect();
         let values = vec![places(columns.len()); rows.len()].join(",");
-        Statement::new(format!("INSERT INTO {} ({}) VALUES {values}", self.quoted(), columns.join(",")))
-            .args(rows.iter().flatten().cloned())
+        Statement::new(format!(
+            "INSERT INTO {} ({}) VALUES {values}",
+            self.quoted(),
+            columns.join(",")
+        ))
+        .args(rows.iter().flatten().cloned())
     }
 
     /// One row takes new cells. Every synced column is named, so that `ON UPDATE CURRENT_TIMESTAMP` does not fire.
     pub fn update(&self, key: &Key, row: &Row) -> Statement {
-        let set: Vec<String> =
-            self.columns().map(|column| format!("{}=?", self.dialect.quote(&column.name))).collect();
-        Statement::new(format!("UPDATE {} SET {} WHERE {}", self.quoted(), set.join(","), self.matching(1)))
-            .args(row.iter().cloned())
-            .args(self.key_args(key))
-            .again()
+        let set: Vec<String> = self
+            .columns()
+            .map(|column| format!("{}=?", self.dialect.quote(&column.name)))
+            .collect();
+        Statement::new(format!(
+            "UPDATE {} SET {} WHERE {}",
+            self.quoted(),
+            set.join(","),
+            self.matching(1)
+        ))
+        .args(row.iter().cloned())
+        .args(self.key_args(key))
     }
 
     /// Some columns (by position) of one row take new cells.
     pub fn update_columns(&self, key: &Key, cells: &[(usize, Value)]) -> Statement {
         let name = |at: usize| self.dialect.quote(&self.pair.columns[at].sides[self.side].name);
         let set: Vec<String> = cells.iter().map(|(at, _)| format!("{}=?", name(*at))).collect();
-        Statement::new(format!("UPDATE {} SET {} WHERE {}", self.quoted(), set.join(","), self.matching(1)))
-            .args(cells.iter().map(|(_, value)| value.clone()))
-            .args(self.key_args(key))
+        Statement::new(format!(
+            "UPDATE {} SET {} WHERE {}",
+            self.quoted(),
+            set.join(","),
+            self.matching(1)
+        ))
+        .args(cells.iter().map(|(_, value)| value.clone()))
+        .args(self.key_args(key))
     }
 
     /// Rows go.
@@ -145,8 +174,14 @@ impl View<'_> {
 
     /// The parents' keys, among these values of the columns that a foreign key refers to, to which
     /// children still refer.
-    pub fn select_referred(&self, foreign_key: &ForeignKey, values: &[Vec<Value>], kinds: &[Kind]) -> Statement {
-        let columns: Vec<String> = foreign_key.columns.iter().map(|name| self.dialect.quote(name)).collect();
+    pub fn select_referred(
+        &self,
+        foreign_key: &ForeignKey,
+        values: &[Vec<Value>],
+        kinds: &[Kind],
+    ) -> Statement {
+        let columns: Vec<String> =
+            foreign_key.columns.iter().map(|name| self.dialect.quote(name)).collect();
         let child = self.dialect.quote(&foreign_key.child);
         let matching = matching(self.dialect, &columns, values.len());
         let columns = columns.join(",");
@@ -184,7 +219,11 @@ impl View<'_> {
             (low, high) => format!("{place} BETWEEN {} AND {}", literal(low), literal(high)),
         });
         let ranges: Vec<String> = ranges.collect();
-        if ranges.is_empty() { " WHERE 1=0".to_owned() } else { format!(" WHERE {}", ranges.join(" OR ")) }
+        if ranges.is_empty() {
+            " WHERE 1=0".to_owned()
+        } else {
+            format!(" WHERE {}", ranges.join(" OR "))
+        }
     }
 }
 
@@ -193,7 +232,9 @@ fn matching(dialect: Dialect, columns: &[String], n: usize) -> String {
     match columns {
         [column] if n == 1 => format!("{column}=?"),
         [column] => format!("{column} IN {}", places(n)),
-        _ if n == 1 => columns.iter().map(|column| format!("{column}=?")).collect::<Vec<_>>().join(" AND "),
+        _ if n == 1 => {
+            columns.iter().map(|column| format!("{column}=?")).collect::<Vec<_>>().join(" AND ")
+        }
         _ => {
             let tuples = vec![places(columns.len()); n].join(",");
             let values = if dialect == Dialect::Sqlite { "VALUES " } else { "" };

@@ -12,7 +12,8 @@ const TRIGGERS: &str = "SELECT DISTINCT tbl_name FROM sqlite_master WHERE type='
 const COLUMNS: &str = "SELECT name,type,\"notnull\",dflt_value IS NOT NULL,pk,hidden FROM pragma_table_xinfo(?) ORDER BY cid";
 const INDEXES: &str = "SELECT l.name,i.name FROM pragma_index_list(?) l JOIN pragma_index_info(l.name) i \
     WHERE l.\"unique\"=1 AND l.partial=0 AND l.origin<>'pk' ORDER BY l.name,i.seqno";
-const FOREIGN_KEYS: &str = "SELECT id,\"table\",\"from\",\"to\",on_delete FROM pragma_foreign_key_list(?) ORDER BY id,seq";
+const FOREIGN_KEYS: &str =
+    "SELECT id,\"table\",\"from\",\"to\",on_delete FROM pragma_foreign_key_list(?) ORDER BY id,seq";
 
 fn text(row: &Row, at: usize) -> String {
     row.get(at).and_then(Value::as_text).unwrap_or_default().to_owned()
@@ -36,14 +37,16 @@ pub async fn tables(connection: &mut Connection) -> Result<HashMap<String, Table
         table.triggers = triggers.contains(&name);
         tables.insert(name, table);
     }
-    let keys: Vec<ForeignKey> = tables.values().flat_map(|table: &Table| table.foreign_keys.clone()).collect();
+    let keys: Vec<ForeignKey> =
+        tables.values().flat_map(|table: &Table| table.foreign_keys.clone()).collect();
     for mut key in keys {
         let Some(parent) = tables.get_mut(&key.parent) else { continue };
         if key.parent_columns.iter().any(String::is_empty) {
             // Without a column named, a foreign key refers to the primary key.
             let primary = parent.uniques.iter().find(|unique| unique.primary);
             let columns = primary.map(|unique| unique.columns.clone()).unwrap_or_default();
-            key.parent_columns = columns.iter().map(|at| parent.columns[*at].name.clone()).collect();
+            key.parent_columns =
+                columns.iter().map(|at| parent.columns[*at].name.clone()).collect();
         }
         parent.referenced_by.push(key);
     }
@@ -51,7 +54,8 @@ pub async fn tables(connection: &mut Connection) -> Result<HashMap<String, Table
 }
 
 async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
-    let ask = |sql: &str, cells: Vec<Kind>| Statement::new(sql).args([Value::text(name)]).cells(cells);
+    let ask =
+        |sql: &str, cells: Vec<Kind>| Statement::new(sql).args([Value::text(name)]).cells(cells);
     let mut table = Table {
         name: name.to_owned(),
         columns: Vec::new(),
@@ -63,7 +67,9 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
         estimated_rows: 0,
     };
     let mut primary: Vec<(i128, usize)> = Vec::new();
-    for row in connection.fetch(&ask(COLUMNS, vec![TEXT, TEXT, SIGNED, SIGNED, SIGNED, SIGNED])).await? {
+    for row in
+        connection.fetch(&ask(COLUMNS, vec![TEXT, TEXT, SIGNED, SIGNED, SIGNED, SIGNED])).await?
+    {
         // 1 is a hidden column of a virtual table, 2 and 3 are computed ones.
         if number(&row, 5) == 1 {
             continue;
@@ -79,10 +85,16 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
         table.uniques.push(Unique { name: "PRIMARY".to_owned(), columns, primary: true });
     }
     for row in connection.fetch(&ask(INDEXES, vec![TEXT, TEXT])).await? {
-        let Some(at) = table.columns.iter().position(|column| column.name == text(&row, 1)) else { continue };
+        let Some(at) = table.columns.iter().position(|column| column.name == text(&row, 1)) else {
+            continue;
+        };
         match table.uniques.last_mut() {
             Some(unique) if unique.name == text(&row, 0) => unique.columns.push(at),
-            _ => table.uniques.push(Unique { name: text(&row, 0), columns: vec![at], primary: false }),
+            _ => table.uniques.push(Unique {
+                name: text(&row, 0),
+                columns: vec![at],
+                primary: false,
+            }),
         }
     }
     let mut last = None;
@@ -139,7 +151,9 @@ fn kind(declared: &str) -> Kind {
         "json" => Kind::Json { binary: false },
         "bool" | "boolean" => Kind::Int { bits: 64, unsigned: false },
         _ if has("int") => Kind::Int { bits: 64, unsigned: false },
-        _ if has("char") || has("clob") || has("text") => Kind::Text { chars: None, bytes: None, fixed: false },
+        _ if has("char") || has("clob") || has("text") => {
+            Kind::Text { chars: None, bytes: None, fixed: false }
+        }
         _ if base.is_empty() || has("blob") => Kind::Bytes { max: None, fixed: false },
         _ if has("real") || has("floa") || has("doub") => Kind::Double,
         _ => Kind::Numeric,

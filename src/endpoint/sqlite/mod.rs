@@ -23,7 +23,8 @@ use crate::model::Value;
 pub async fn nature(connection: &mut Connection, path: &Path) -> Result<Nature> {
     use std::os::unix::fs::MetadataExt as _;
     let rows = connection.fetch(&Statement::new("SELECT sqlite_version()").cells([TEXT])).await?;
-    let version = rows.first().and_then(|row| row.first()).and_then(Value::as_text).unwrap_or_default();
+    let version =
+        rows.first().and_then(|row| row.first()).and_then(Value::as_text).unwrap_or_default();
     let identity = std::fs::metadata(path).map(|file| format!("{}|{}", file.dev(), file.ino()));
     Ok(Nature {
         dialect: Dialect::Sqlite,

@@ -33,17 +33,23 @@ impl SqliteSession {
             .foreign_keys(true)
             .busy_timeout(place.patience.lock)
             .disable_statement_logging();
-        let connection = options.connect().await.map_err(|problem| place.fault(&problem, "connect").fatal(place))?;
+        let connection = options
+            .connect()
+            .await
+            .map_err(|problem| place.fault(&problem, "connect").fatal(place))?;
         Ok(Self { connection })
     }
 
     /// Runs a statement without result rows.
-    pub async fn execute(&mut self, statement: &Statement) -> std::result::Result<u64, sqlx::Error> {
+    pub async fn execute(
+        &mut self,
+        statement: &Statement,
+    ) -> std::result::Result<u64, sqlx::Error> {
         if statement.args.is_empty() {
             let query = sqlx::raw_sql(AssertSqlSafe(statement.sql.clone()));
             return Ok(self.connection.execute(query).await?.rows_affected());
         }
-        let query = sqlx::query_with(safe(statement), arguments(&statement.args)?).persistent(statement.again);
+        let query = sqlx::query_with(safe(statement), arguments(&statement.args)?);
         Ok(self.connection.execute(query).await?.rows_affected())
     }
 
@@ -63,12 +69,15 @@ impl SqliteSession {
     }
 
     /// The rows of a result as they come.
-    pub fn stream<'a>(&'a mut self, statement: &'a Statement) -> BoxStream<'a, std::result::Result<Row, sqlx::Error>> {
+    pub fn stream<'a>(
+        &'a mut self,
+        statement: &'a Statement,
+    ) -> BoxStream<'a, std::result::Result<Row, sqlx::Error>> {
         let arguments = match arguments(&statement.args) {
             Ok(arguments) => arguments,
             Err(problem) => return Box::pin(futures_util::stream::once(async { Err(problem) })),
         };
-        let query = sqlx::query_with(safe(statement), arguments).persistent(statement.again);
+        let query = sqlx::query_with(safe(statement), arguments);
         let rows = self.connection.fetch_many(query).filter_map(move |step| {
             std::future::ready(match step {
                 Ok(Either::Left(_)) => None,

@@ -62,7 +62,9 @@ fn cell(row: &SqliteRow, at: usize, kind: &Kind) -> Result<Value, Error> {
         "INTEGER" => {
             let number: i64 = Decode::<'_, Sqlite>::decode(raw).map_err(wrong)?;
             match kind {
-                Kind::Numeric | Kind::Decimal { .. } => Value::Decimal(Decimal::from(i128::from(number))),
+                Kind::Numeric | Kind::Decimal { .. } => {
+                    Value::Decimal(Decimal::from(i128::from(number)))
+                }
                 _ => Value::Int(number.into()),
             }
         }

@@ -1,6 +1,7 @@
 """`manage.py sync_db`: one sync, now."""
 
 import json
+import signal
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,11 +25,22 @@ _INTERRUPTED = {
 class Command(BaseCommand):
     """Syncs the two databases once and tells what was done.
 
-    A run that is not wholly done ends in a `CommandError` whose `returncode` is the exit status of
-    the contract: 1 a table failed, 2 wrong usage or settings, 3 conflicts or rows wait for a
-    person, 4 another run holds a lock, 130 interrupted. From the command line that is the exit
-    status; `call_command` raises it, after the report was printed.
+    A run that is not wholly done ends in a `CommandError` with a `returncode`: 1 a table failed, 2
+    wrong usage or settings, 3 conflicts wait for a person or rows were skipped, 4 another run holds
+    a lock, 130 interrupted. From the command line that is the exit status; `call_command` raises
+    it, after the report was printed.
     """
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Runs as this process's own command.
+
+        Args:
+            argv: The command line.
+        """
+        # Here, and only here, the process is ours: let what stops a service end a run as Ctrl-C
+        # does, at a batch's edge and together with the engine's own process.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        super().run_from_argv(argv)
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares the flags. The engine checks their values, so that every door agrees.

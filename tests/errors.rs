@@ -1,0 +1,404 @@
+//! Every code that can arise in a run, provoked, with both its sentences.
+
+use std::net::TcpListener;
+
+use db_sync::engine::Options;
+use db_sync::engine::cancel::Cancel;
+use db_sync::engine::drive::drive;
+use db_sync::error::Code;
+use db_sync::report::{Failure, Report};
+
+use crate::support::pairing::{options, table, written};
+use crate::support::{Database, Pair, each_pairing};
+
+const TABLE: &str = "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))";
+
+fn files() -> Pair {
+    let pair = Pair::of("SQLITE", "SQLITE");
+    pair.both(TABLE);
+    pair
+}
+
+/// The run as a whole fails with this code; the sentences name what is asked for.
+fn fails(pair: &Pair, flags: &str, more: &[(&str, &str)], code: Code, named: &str) {
+    let error = pair.try_sync(options(flags), more).expect_err("the run should fail");
+    assert_eq!(error.code(), code, "{error}");
+    assert!(error.message().contains(named), "{error} should name {named}");
+    assert!(
+        error.hint().ends_with(['.', ';', ')']) && !error.message().contains('?'),
+        "{error} {}",
+        error.hint()
+    );
+}
+
+fn failure<'a>(report: &'a Report, code: &str) -> &'a Failure {
+    report
+        .errors
+        .iter()
+        .find(|failure| failure.code == code)
+        .unwrap_or_else(|| panic!("no {code} in {report:#?}"))
+}
+
+#[test]
+fn nobody_answers() {
+    let pair = Pair::of("MARIADB", "SQLITE");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    fails(&pair, "", &[("DB_REMOTE_PORT", &port)], Code::DbConn001, &format!("127.0.0.1:{port}"));
+}
+
+#[test]
+fn a_silent_server_times_out() {
+    let pair = Pair::of("MARIADB", "SQLITE");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    fails(
+        &pair,
+        "",
+        &[("DB_REMOTE_PORT", &port), ("DB_CONNECT_TIMEOUT", "1")],
+        Code::DbConn002,
+        "within 1 s",
+    );
+}
+
+#[test]
+fn wrong_password_and_missing_database() {
+    let pair = Pair::of("MARIADB", "SQLITE");
+    fails(&pair, "", &[("DB_REMOTE_PASSWORD", "wrong-one")], Code::DbConn003, "user sync");
+    fails(&pair, "", &[("DB_REMOTE_NAME", "not_there")], Code::DbConn004, "not_there");
+    let error =
+        pair.try_sync(Options::default(), &[("DB_REMOTE_PASSWORD", "wrong-one")]).unwrap_err();
+    assert!(!format!("{error:?} {error} {}", error.hint()).contains("wrong-one"));
+}
+
+#[test]
+fn a_missing_file_is_not_created() {
+    let pair = files();
+    let path = std::env::temp_dir().join("db_sync_never_there.sqlite3");
+    fails(
+        &pair,
+        "",
+        &[("DB_LOCAL_NAME", path.to_str().unwrap())],
+        Code::DbConn004,
+        "db_sync_never_there",
+    );
+    assert!(!path.exists());
+}
+
+#[test]
+fn something_that_is_no_database() {
+    let pair = files();
+    let path = std::env::temp_dir().join(format!("db_sync_{}.txt", std::process::id()));
+    std::fs::write(&path, "this is no database, and long enough to be read as one, which it is not at all, not at all").unwrap();
+    fails(&pair, "", &[("DB_LOCAL_NAME", path.to_str().unwrap())], Code::DbConn001, "SQLite error");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn both_sides_the_same() {
+    let pair = files();
+    let crate::support::database::Place::File(path) = &pair.remote.place else { unreachable!() };
+    let other_name = path.with_file_name("other.sqlite3");
+    std::os::unix::fs::symlink(path, &other_name).unwrap();
+    fails(
+        &pair,
+        "",
+        &[("DB_LOCAL_NAME", other_name.to_str().unwrap())],
+        Code::Cfg002,
+        "same database",
+    );
+    let pair = Pair::of("MARIADB", "MARIADB");
+    let crate::support::database::Place::Server(_, name) = &pair.remote.place else {
+        unreachable!()
+    };
+    fails(
+        &pair,
+        "",
+        &[("DB_LOCAL_NAME", name), ("DB_LOCAL_HOST", "localhost")],
+        Code::Cfg002,
+        "same database",
+    );
+}
+
+#[test]
+fn unknown_tables_and_bad_rows_of_the_configuration() {
+    let pair = files();
+    pair.sync("");
+    fails(&pair, "--table nothing", &[], Code::Cfg003, "nothing");
+    pair.local.sql("UPDATE db_sync_config SET sync_direction='SIDEWAYS'");
+    fails(&pair, "", &[], Code::Cfg004, "SIDEWAYS");
+    pair.local.sql("UPDATE db_sync_config SET sync_direction='BOTH', conflict_resolution='NOBODY'");
+    fails(&pair, "", &[], Code::Cfg002, "NOBODY");
+}
+
+#[test]
+fn tables_that_do_not_match_fail_alone() {
+    each_pairing(|pair| {
+        pair.both(TABLE);
+        let more = "CREATE TABLE missing (id INTEGER NOT NULL PRIMARY KEY); \
+            CREATE TABLE narrow (id INTEGER NOT NULL PRIMARY KEY); \
+            CREATE TABLE typed (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(9)); \
+            CREATE TABLE keyed (id INTEGER NOT NULL PRIMARY KEY, other INTEGER NOT NULL); \
+            CREATE TABLE loose (v INTEGER)";
+        pair.both(more);
+        pair.sync("");
+        pair.remote.sql("DROP TABLE missing; ALTER TABLE narrow ADD COLUMN must VARCHAR(9) NOT NULL DEFAULT 'x'");
+        pair.remote
+            .sql("DROP TABLE typed; CREATE TABLE typed (id INTEGER NOT NULL PRIMARY KEY, v DATE)");
+        pair.local.sql("DROP TABLE keyed; CREATE TABLE keyed (id INTEGER NOT NULL, other INTEGER NOT NULL PRIMARY KEY)");
+        pair.local.sql("DROP TABLE narrow; CREATE TABLE narrow (id INTEGER NOT NULL PRIMARY KEY, needed INTEGER NOT NULL)");
+        pair.local
+            .sql("DROP TABLE typed; CREATE TABLE typed (id INTEGER NOT NULL PRIMARY KEY, v BLOB)");
+        pair.remote.sql("INSERT INTO t VALUES (1,'goes on')");
+        let report = pair.sync("");
+        assert_eq!((report.status, report.exit_code), ("FAILED", 1), "{}: {report:#?}", pair.name);
+        for (name, code) in [
+            ("missing", "SYNC_001"),
+            ("narrow", "SYNC_001"),
+            ("typed", "SYNC_003"),
+            ("keyed", "SYNC_001"),
+            ("loose", "SYNC_006"),
+        ] {
+            let told = table(&report, name);
+            assert_eq!(told.status, "FAILED");
+            assert_eq!(told.error.as_ref().unwrap().code, code, "{} {name}", pair.name);
+        }
+        assert_eq!(table(&report, "t").status, "SUCCESS");
+        assert_eq!(pair.local.cell("SELECT v FROM t"), "goes on");
+        let log = "SELECT status, error_code FROM db_sync_log WHERE table_name='missing' ORDER BY id DESC LIMIT 1";
+        assert_eq!(pair.local.sql(log), [[Some("FAILED".to_owned()), Some("SYNC_001".to_owned())]]);
+    });
+}
+
+#[test]
+fn what_a_side_cannot_hold_is_that_rows_failure() {
+    each_pairing(|pair| {
+        pair.remote
+            .sql("CREATE TABLE m (id INTEGER NOT NULL PRIMARY KEY, d DECIMAL(30,10), v TEXT)");
+        pair.local.sql("CREATE TABLE m (id INTEGER NOT NULL PRIMARY KEY, d DECIMAL(30,2), v TEXT)");
+        if pair.remote.is_file() {
+            return;
+        }
+        pair.remote.sql(
+            "INSERT INTO m VALUES (1,1.25,'fits'),(2,12345678901234567.8912345678,'does not')",
+        );
+        let report = pair.sync("--type FULL");
+        assert_eq!((report.status, report.exit_code), ("PARTIAL", 3), "{}: {report:#?}", pair.name);
+        let failure = failure(&report, "SYNC_003");
+        assert!(
+            failure.message.contains("{\"id\":2}") && failure.message.contains("column d"),
+            "{failure:?}"
+        );
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM m"), "1");
+        assert_eq!(pair.remote.cell("SELECT d FROM m WHERE id=2"), "12345678901234567.8912345678");
+        pair.assert_settled("");
+        assert_eq!(pair.remote.cell("SELECT d FROM m WHERE id=2"), "12345678901234567.8912345678");
+    });
+}
+
+#[test]
+fn a_foreign_key_that_cannot_hold() {
+    each_pairing(|pair| {
+        pair.remote.sql("CREATE TABLE parent (id INTEGER NOT NULL PRIMARY KEY); CREATE TABLE child (id INTEGER NOT NULL PRIMARY KEY, up INTEGER)");
+        pair.local.sql("CREATE TABLE parent (id INTEGER NOT NULL PRIMARY KEY); \
+            CREATE TABLE child (id INTEGER NOT NULL PRIMARY KEY, up INTEGER, FOREIGN KEY (up) REFERENCES parent (id))");
+        pair.remote
+            .sql("INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1,1),(2,7),(3,NULL)");
+        let report = pair.sync("--type FULL");
+        assert_eq!((report.status, report.exit_code), ("PARTIAL", 3), "{}: {report:#?}", pair.name);
+        assert!(failure(&report, "SYNC_004").message.contains("{\"id\":2}"));
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM child"), "2");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn conflicts_that_wait_are_told() {
+    let pair = files();
+    pair.remote.sql("INSERT INTO t VALUES (1,'theirs')");
+    pair.local.sql("INSERT INTO t VALUES (1,'ours')");
+    let report = pair.sync("--conflict MANUAL");
+    assert_eq!((report.status, report.exit_code), ("PARTIAL", 3));
+    assert!(failure(&report, "SYNC_007").message.contains("1 conflict(s)"));
+    let log = "SELECT COUNT(*) FROM db_sync_log WHERE error_message LIKE '%conflict%'";
+    assert_eq!(pair.local.cell(log), "1");
+}
+
+#[test]
+fn guards_stop_and_force_lifts_them() {
+    each_pairing(|pair| {
+        pair.both(TABLE);
+        let rows: Vec<String> = (0..200).map(|id| format!("({id},'row')")).collect();
+        pair.remote.sql(&format!("INSERT INTO t VALUES {}", rows.join(",")));
+        pair.sync("--type FULL");
+        pair.remote.sql("DELETE FROM t WHERE id<101");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 1);
+        assert!(failure(&report, "SYNC_008").message.contains("101 of 200"), "{report:#?}");
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "200");
+        pair.remote.sql("DELETE FROM t");
+        let report = pair.sync("--type FULL --direction REMOTE_TO_LOCAL");
+        assert!(failure(&report, "SYNC_008").message.contains("no rows at all"));
+        assert_eq!(written(&report), 0);
+        let report = pair.sync("--force");
+        assert_eq!((report.exit_code, table(&report, "t").remote_to_local.deleted), (0, 200));
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "0");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn a_table_in_other_hands() {
+    let pair = Pair::of("SQLITE", "MARIADB");
+    pair.both(TABLE);
+    pair.sync("");
+    pair.remote.sql("INSERT INTO t VALUES (1,'waits')");
+    let crate::support::database::Place::Server(url, name) = &pair.local.place else {
+        unreachable!()
+    };
+    let other = Holder::of(url, name, &pair);
+    let report = pair.sync("");
+    assert_eq!((report.status, report.exit_code), ("FAILED", 4), "{report:#?}");
+    assert_eq!(failure(&report, "SYNC_009").table.as_deref(), Some("t"));
+    assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "0");
+    drop(other);
+    assert_eq!(pair.sync("").exit_code, 0);
+}
+
+/// Holds every lock that a run on this pair could want: the names are read off the server while a run has them.
+struct Holder {
+    runtime: tokio::runtime::Runtime,
+    line: Option<sqlx::MySqlConnection>,
+}
+
+impl Holder {
+    fn of(url: &str, database: &str, pair: &Pair) -> Self {
+        use db_sync::endpoint::{Endpoint, Purpose};
+        use db_sync::journal::lock::Locks;
+        use db_sync::model::Side;
+        use sqlx::{AssertSqlSafe, Connection, Executor};
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let line = runtime.block_on(async {
+            let endpoint = Endpoint::open(Side::Local, &pair.settings(&[]).unwrap()).await.unwrap();
+            let mut first = endpoint.connect(Purpose::Write).await.unwrap();
+            assert!(Locks::default().take(&mut first, &endpoint.nature, "t").await.unwrap());
+            let name = Locks::name(&endpoint.nature, "t");
+            first.close().await;
+            let mut line =
+                sqlx::MySqlConnection::connect(&format!("{url}{database}")).await.unwrap();
+            line.execute(AssertSqlSafe(format!("SELECT GET_LOCK('{name}',5)"))).await.unwrap();
+            line
+        });
+        Self { runtime, line: Some(line) }
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        use sqlx::Connection;
+        if let Some(line) = self.line.take() {
+            self.runtime.block_on(line.close()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn missing_rights_are_named_with_their_grant() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    pair.both(TABLE);
+    let crate::support::database::Place::Server(_, name) = &pair.local.place else {
+        unreachable!()
+    };
+    let user = format!("reader{}", std::process::id());
+    pair.local.sql(&format!("CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY 'x'; GRANT SELECT ON `{name}`.* TO '{user}'@'127.0.0.1'"));
+    let error = pair
+        .try_sync(options(""), &[("DB_LOCAL_USER", &user), ("DB_LOCAL_PASSWORD", "x")])
+        .unwrap_err();
+    assert_eq!(error.code(), Code::Sys004, "{error}");
+    assert!(
+        error.hint().contains("GRANT") && error.hint().contains(name.as_str()),
+        "{}",
+        error.hint()
+    );
+    pair.local.sql(&format!("DROP USER '{user}'@'127.0.0.1'"));
+}
+
+#[test]
+fn one_way_needs_only_select_on_remote() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    pair.both(TABLE);
+    pair.remote.sql("INSERT INTO t VALUES (1,'a')");
+    let crate::support::database::Place::Server(_, name) = &pair.remote.place else {
+        unreachable!()
+    };
+    let user = format!("watcher{}", std::process::id());
+    pair.remote.sql(&format!("CREATE USER '{user}'@'127.0.0.1' IDENTIFIED BY 'x'; GRANT SELECT ON `{name}`.* TO '{user}'@'127.0.0.1'"));
+    let more = [("DB_REMOTE_USER", user.as_str()), ("DB_REMOTE_PASSWORD", "x")];
+    let report = pair.try_sync(options("--type FULL --direction REMOTE_TO_LOCAL"), &more).unwrap();
+    assert_eq!(report.exit_code, 0, "{report:#?}");
+    pair.local.sql("INSERT INTO t VALUES (2,'b')");
+    let report = pair.try_sync(options("--direction BOTH"), &more).unwrap();
+    assert_eq!(report.exit_code, 1);
+    assert!(failure(&report, "SYS_004").hint.contains("GRANT"), "{report:#?}");
+    pair.remote.sql(&format!("DROP USER '{user}'@'127.0.0.1'"));
+}
+
+#[test]
+fn a_run_that_is_told_to_stop() {
+    let pair = files();
+    pair.remote.sql("INSERT INTO t VALUES (1,'a')");
+    let cancel = Cancel::default();
+    cancel.cancel();
+    let stopped = drive(pair.settings(&[]).unwrap(), options(""), &cancel);
+    match stopped {
+        Ok(report) => assert_eq!((report.status, report.exit_code), ("INTERRUPTED", 130)),
+        Err(error) => assert_eq!(error.code(), Code::Sync005),
+    }
+    assert_eq!(pair.sync("").exit_code, 0);
+}
+
+#[test]
+fn a_file_that_another_program_writes() {
+    let pair = files();
+    pair.remote.sql("INSERT INTO t VALUES (1,'a')");
+    pair.sync("");
+    pair.remote.sql("INSERT INTO t VALUES (2,'b')");
+    let holder = WriteLock::on(&pair.local);
+    let report = pair.try_sync(options(""), &[("DB_SYNC_LOCK_WAIT", "0")]);
+    match report {
+        Ok(report) => assert_eq!(failure(&report, "SYS_003").table.as_deref(), Some("t")),
+        Err(error) => assert_eq!(error.code(), Code::Sys003, "{error}"),
+    }
+    drop(holder);
+    assert_eq!(pair.sync("").exit_code, 0);
+    assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "2");
+}
+
+/// An open write transaction on a SQLite file.
+struct WriteLock {
+    runtime: tokio::runtime::Runtime,
+    line: Option<sqlx::SqliteConnection>,
+}
+
+impl WriteLock {
+    fn on(database: &Database) -> Self {
+        use sqlx::{Connection, Executor};
+        let crate::support::database::Place::File(path) = &database.place else { unreachable!() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let line = runtime.block_on(async {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+            let mut line = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+            line.execute("BEGIN IMMEDIATE").await.unwrap();
+            line
+        });
+        Self { runtime, line: Some(line) }
+    }
+}
+
+impl Drop for WriteLock {
+    fn drop(&mut self) {
+        use sqlx::Connection;
+        if let Some(line) = self.line.take() {
+            self.runtime.block_on(line.close()).unwrap();
+        }
+    }
+}
