@@ -41,6 +41,7 @@ enum Command {
 
 /// The flags of a run. Enumerated values are taken in any letter case and checked by the engine.
 #[derive(Clone, Debug, Default, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are flags of a command line")]
 pub struct RunFlags {
     /// FULL or INCREMENTAL.
     #[arg(long = "type", value_name = "TYPE")]
@@ -148,7 +149,7 @@ fn sync(flags: &RunFlags) -> u8 {
     let outcome = begin(flags);
     match (&outcome, flags.json) {
         (Ok(report), true) => {
-            print(&format!("{}\n", serde_json::to_string(report).unwrap_or_default()))
+            print(&format!("{}\n", serde_json::to_string(report).unwrap_or_default()));
         }
         (Ok(report), false) => print(&report.text(flags.verbose)),
         (Err(error), true) => {

@@ -17,8 +17,11 @@ impl Dice {
     }
 }
 
+/// The condition by which the n-th key is found.
+type KeyCondition = fn(u64) -> String;
+
 /// Tables by what their keys look like: name, columns, and how the n-th key is written.
-const TABLES: [(&str, &str, fn(u64) -> String); 3] = [
+const TABLES: [(&str, &str, KeyCondition); 3] = [
     ("numbers", "id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(40)", |n| format!("id={n}")),
     ("words", "id VARCHAR(30) NOT NULL PRIMARY KEY, v VARCHAR(40)", |n| format!("id='key {n}'")),
     (

@@ -24,7 +24,7 @@ pub struct Proposal {
 pub(crate) fn join(spans: &mut Vec<Span>, span: Span) {
     match spans.last_mut() {
         Some(last) if last.end().checked_add(1) == Some(*span.start()) => {
-            *last = *last.start()..=*span.end()
+            *last = *last.start()..=*span.end();
         }
         _ => spans.push(span),
     }

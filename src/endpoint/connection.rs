@@ -150,9 +150,8 @@ impl Connection {
         };
         let mut parcel = Vec::with_capacity(PARCEL);
         let ended = loop {
-            let next = match timeout(limit, rows.next()).await {
-                Ok(next) => next,
-                Err(_) => break Err(silence(&place, limit)),
+            let Ok(next) = timeout(limit, rows.next()).await else {
+                break Err(silence(&place, limit));
             };
             match next {
                 None => break Ok(()),

@@ -88,7 +88,7 @@ pub async fn list(
     for spans in spans.chunks(SPANS) {
         if view.dialect == Dialect::Sqlite {
             let statement = view.select_cells(spans);
-            connection.stream(&statement, to, |row| Ok(Some(sign(view, row)))).await?;
+            connection.stream(&statement, to, |row| Ok(Some(sign(view, &row)))).await?;
         } else {
             let statement = view.select_signed(spans);
             connection.stream(&statement, to, |row| signed(view, row).map(Some)).await?;
@@ -117,7 +117,7 @@ async fn list_by_windows(
         }
         let statement = view.select_cells(spans);
         let mut rows = gather(connection, &statement, |row| {
-            let signed = sign(view, row);
+            let signed = sign(view, &row);
             let inside = (low..=high).contains(&signed.ordinal)
                 && wanted.iter().any(|span| span.contains(&signed.ordinal));
             Ok(inside.then_some(signed))
@@ -167,7 +167,7 @@ pub async fn digests(
     if view.dialect == Dialect::Sqlite {
         let statement = view.select_cells(&[0..=u64::MAX]);
         gather(connection, &statement, |row| {
-            let signed = sign(view, row);
+            let signed = sign(view, &row);
             digests[chunk_of(signed.ordinal)].add(signed.signature);
             Ok(None::<()>)
         })
@@ -279,8 +279,8 @@ fn shared_key(view: &View<'_>, cells: Vec<Value>) -> Key {
 }
 
 /// A row that the engine signs: every synced cell.
-fn sign(view: &View<'_>, row: Row) -> Signed {
-    let signature = sqlite::sign::signature(&row);
+fn sign(view: &View<'_>, row: &Row) -> Signed {
+    let signature = sqlite::sign::signature(row);
     let key = shared_key(view, view.pair.key.iter().map(|at| row[*at].clone()).collect());
     Signed { ordinal: view.pair.form.ordinal(&key), key, signature }
 }

@@ -110,7 +110,7 @@ pub async fn compare(
             let entry = remembered.take(ordinal).await?;
             let remote = cursors.remote.take(ordinal).await;
             let local = cursors.local.take(ordinal).await;
-            for item in items(ordinal, entry, remote, local, plan) {
+            for item in items(ordinal, entry, &remote, &local, plan) {
                 if item.decision.is_none() { undecided.push(&item)? } else { plan.put(&item)? }
             }
             if ordinal.is_multiple_of(64) {
@@ -159,8 +159,8 @@ async fn lowest(
 fn items(
     ordinal: u64,
     base: Option<Entry>,
-    remote: Vec<Signed>,
-    local: Vec<Signed>,
+    remote: &[Signed],
+    local: &[Signed],
     plan: &Plan,
 ) -> Vec<Item> {
     let single = remote.len() <= 1
@@ -170,7 +170,7 @@ fn items(
             _ => true,
         };
     let mut keys: Vec<Key> = Vec::new();
-    for signed in remote.iter().chain(&local) {
+    for signed in remote.iter().chain(local) {
         if !keys.contains(&signed.key) {
             keys.push(signed.key.clone());
         }
@@ -183,7 +183,7 @@ fn items(
         rows.iter().find(|signed| signed.key == *key).map(|signed| signed.signature)
     };
     let items = keys.into_iter().map(|key| {
-        let now = Present { remote: of(&remote, &key), local: of(&local, &key) };
+        let now = Present { remote: of(remote, &key), local: of(local, &key) };
         let base = base.filter(|_| single);
         decided(
             Item {

@@ -268,7 +268,7 @@ impl Ledger {
             status: status.as_str(),
             started_at: run.started.to_rfc3339_opts(SecondsFormat::Secs, true),
             duration_ms: u64::try_from(took).unwrap_or(0),
-            tables: self.turns.into_iter().map(|turn| table_report(run, turn)).collect(),
+            tables: self.turns.iter().map(|turn| table_report(run, turn)).collect(),
             errors,
             exit_code,
         }
@@ -332,7 +332,7 @@ fn outcome(turn: &Turn, target: Side) -> Outcome {
     }
 }
 
-fn table_report(run: &Run, turn: Turn) -> TableReport {
+fn table_report(run: &Run, turn: &Turn) -> TableReport {
     let status = turn.status().as_str();
     let error = turn
         .error()

@@ -122,7 +122,7 @@ fn aside(
     for unique in &table.uniques {
         let columns: Vec<usize> = unique.columns.iter().filter_map(position).collect();
         let changes = columns.iter().any(|at| !canonical::same(&row[*at], &found.row[*at]));
-        let free = columns.iter().filter(|at| !view.pair.key.contains(at));
+        let mut free = columns.iter().filter(|at| !view.pair.key.contains(at));
         let meanwhile = |at: &usize| {
             let column = &view.pair.columns[*at].sides[view.side];
             let value = if column.nullable {
@@ -132,7 +132,7 @@ fn aside(
             };
             value.map(|value| (*at, value))
         };
-        if let (true, Some(cell)) = (changes, free.filter_map(meanwhile).next()) {
+        if let (true, Some(cell)) = (changes, free.find_map(meanwhile)) {
             cells.push(cell);
         }
     }

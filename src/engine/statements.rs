@@ -64,12 +64,11 @@ pub async fn write(
             Err(Fault::LockWait) => Refused::Locked,
             Err(fault) => return Err(fault),
         };
-        match rows {
-            [row] => refused.push((row.item.ordinal, fault)),
-            _ => {
-                let (first, second) = rows.split_at(rows.len() / 2);
-                waiting.extend([second, first]);
-            }
+        if let [row] = rows {
+            refused.push((row.item.ordinal, fault));
+        } else {
+            let (first, second) = rows.split_at(rows.len() / 2);
+            waiting.extend([second, first]);
         }
     }
     Ok(refused)

@@ -72,7 +72,8 @@ impl Worklist {
     /// # Errors
     /// `SYS_001` where the temporary folder has no room.
     pub fn push(&mut self, item: &Item) -> Result<()> {
-        let bytes = postcard::to_stdvec(item).expect("plain data always has a form in bytes");
+        let unwritable = |_| no_room(&std::io::Error::from(std::io::ErrorKind::InvalidData));
+        let bytes = postcard::to_stdvec(item).map_err(unwritable)?;
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
         let written = self.file.write_all(&length).and_then(|()| self.file.write_all(&bytes));
         written.map_err(|problem| no_room(&problem))?;

@@ -228,7 +228,7 @@ fn fit_json(value: &Value, binary: bool) -> Result<Value, Unfit> {
     let document: serde_json::Value =
         serde_json::from_str(&text).map_err(|_| "no valid JSON".to_owned())?;
     if binary {
-        json_numbers_fit(&document)?
+        json_numbers_fit(&document)?;
     }
     Ok(Value::Json(text))
 }

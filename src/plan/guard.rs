@@ -75,6 +75,6 @@ mod tests {
         assert_eq!(check(&intent(50, 100, 50), 50), None);
         let refusal = Refusal::TooManyDeletes { side: Side::Local, deletes: 51, rows: 100 };
         assert_eq!(check(&intent(49, 100, 51), 50), Some(refusal));
-        assert_eq!(check(&intent(99, 100, 1), 0).is_some(), true);
+        assert!(check(&intent(99, 100, 1), 0).is_some());
     }
 }

@@ -36,7 +36,7 @@ fn database(kind: &str) -> Option<Database> {
         Ok(url) => Some(Database::on_server(&url)),
         // A missing MySQL is announced by whoever starts the servers; nothing else may be missing.
         Err(_) if kind == "MYSQL" && std::env::var("DB_SYNC_TEST_MYSQL_SKIPPED").is_ok() => None,
-        Err(_) => panic!("{variable} is not set: run the tests with `make test`"),
+        Err(problem) => panic!("{variable}: {problem}; run the tests with `make test`"),
     }
 }
 

@@ -107,7 +107,8 @@ impl<'a> View<'a> {
     pub fn rule(&self) -> String {
         let rule = match self.dialect {
             Dialect::Sqlite => {
-                self.columns().map(|column| format!("{}:{:?};", column.name, column.kind)).collect()
+                let columns = self.columns().map(|column| (&column.name, &column.kind));
+                format!("{:?}", columns.collect::<Vec<_>>())
             }
             _ => expression::signature(self),
         };

