@@ -36,6 +36,9 @@ enum Command {
         /// Whose SQL: mysql or sqlite.
         #[arg(long, default_value = "mysql")]
         dialect: String,
+        /// For a new server: with the database and a default configuration.
+        #[arg(long)]
+        init: bool,
     },
 }
 
@@ -131,7 +134,11 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     };
     match cli.command {
         Command::Run(flags) => sync(&flags),
-        Command::Schema { dialect } => {
+        Command::Schema { init: true, .. } => {
+            print(&schema::init_script());
+            0
+        }
+        Command::Schema { dialect, .. } => {
             let dialect = if dialect.eq_ignore_ascii_case("sqlite") {
                 Dialect::Sqlite
             } else {

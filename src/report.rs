@@ -129,7 +129,7 @@ pub struct TableReport {
     pub rows: Rows,
     /// Whether both sides are as the policy wants them.
     pub verified: bool,
-    /// Milliseconds from the first look at the table to the last.
+    /// Milliseconds of work on the table.
     pub duration_ms: u64,
     /// The first failure's code and sentence.
     pub error: Option<Failure>,

@@ -7,6 +7,7 @@ mod decision_table;
 mod errors;
 mod histories;
 mod houses;
+mod installation;
 mod keys;
 mod relations;
 mod scenarios;

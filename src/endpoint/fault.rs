@@ -146,7 +146,9 @@ impl Place {
             2067 | 1555 | 2579 => return Fault::Row(RowFault::Duplicate),
             787 => return Fault::Row(RowFault::ForeignKey),
             1299 => {
-                return Fault::Row(RowFault::NotHeld("NULL where the column takes none".to_owned()));
+                return Fault::Row(RowFault::NotHeld(
+                    "NULL where the column takes none".to_owned(),
+                ));
             }
             275 => return Fault::Row(RowFault::NotHeld("a CHECK constraint".to_owned())),
             1811 => return Fault::Row(RowFault::NotHeld("a trigger refused it".to_owned())),

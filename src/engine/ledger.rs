@@ -1,5 +1,7 @@
 //! Every table's turn in a run: its lock, its log rows, how it stands, and the report in the end.
 
+use std::time::{Duration, Instant};
+
 use chrono::{SecondsFormat, Utc};
 
 use super::preflight::Job;
@@ -35,6 +37,7 @@ pub struct Turn {
     locked: bool,
     logged: bool,
     changes: Option<(Vec<PlannedChange>, bool)>,
+    worked: Duration,
 }
 
 impl Turn {
@@ -60,7 +63,10 @@ impl Turn {
     /// A step of the work; where it fails, the table's turn is over and the others' go on.
     pub async fn go_on(&mut self, step: impl AsyncFnOnce(&mut TableRun) -> Result<()>) {
         let Standing::Open(table) = &mut self.standing else { return };
-        if let Err(error) = step(table).await {
+        let clock = Instant::now();
+        let done = step(table).await;
+        self.worked += clock.elapsed();
+        if let Err(error) = done {
             tracing::debug!(
                 table = self.settings.table,
                 code = error.code().as_str(),
@@ -133,7 +139,14 @@ impl Ledger {
                 Ok(pair) => Standing::Waiting(Box::new(pair)),
                 Err(error) => Standing::Failed(error, None),
             };
-            let mut turn = Turn { settings, standing, locked: false, logged: false, changes: None };
+            let mut turn = Turn {
+                settings,
+                standing,
+                locked: false,
+                logged: false,
+                changes: None,
+                worked: Duration::ZERO,
+            };
             if !run.options.dry_run {
                 ledger.enter(run, local, &mut turn).await?;
             }
@@ -182,7 +195,6 @@ impl Ledger {
         for turn in &mut self.turns {
             if let Standing::Open(table) | Standing::Failed(_, Some(table)) = &mut turn.standing {
                 table.verified &= table.failed_rows == 0;
-                table.finish();
             }
             run.progress.done(&turn.settings.table);
         }
@@ -372,7 +384,7 @@ fn table_report(run: &Run, turn: &Turn) -> TableReport {
         conflicts: table.conflicts,
         rows: Rows { remote: table.rows.remote, local: table.rows.local },
         verified: table.verified && error.is_none() && !run.options.dry_run,
-        duration_ms: table.took(),
+        duration_ms: u64::try_from(turn.worked.as_millis()).unwrap_or(u64::MAX),
         error,
         notes: table.notes.clone(),
         changes,

@@ -1,7 +1,6 @@
 //! One table, top to bottom: look, compare, refuse or go on, apply, look again.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
@@ -72,8 +71,6 @@ pub struct TableRun {
     pub started: DateTime<Utc>,
     /// Rows read so far and their bytes, by which batches are sized.
     pub(super) weighed: Weighed,
-    clock: Instant,
-    took: u64,
 }
 
 impl TableRun {
@@ -128,8 +125,6 @@ impl TableRun {
             verified: false,
             started: Utc::now(),
             weighed: Weighed::default(),
-            clock: Instant::now(),
-            took: 0,
         })
     }
 
@@ -231,16 +226,6 @@ impl TableRun {
         if !self.notes.iter().any(|known| known == note) {
             self.notes.push(note.to_owned());
         }
-    }
-
-    /// Milliseconds since the table's turn began; stands still once asked at its end.
-    pub fn finish(&mut self) {
-        self.took = u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
-    }
-
-    /// Milliseconds that the table took.
-    pub fn took(&self) -> u64 {
-        self.took
     }
 }
 

@@ -48,6 +48,9 @@ use Holds::{
     BigId, Blob, Bytes, Count, Id, LongText, Moment, Names, Number, Seconds, Short, Switch,
 };
 
+/// The database that the script for new servers makes.
+const DATABASE: &str = "tiktok_products";
+
 const NOW: Option<&str> = Some("CURRENT_TIMESTAMP");
 const ZERO: Option<&str> = Some("0");
 
@@ -332,6 +335,22 @@ fn sqlite_type(holds: Holds) -> String {
         Seconds => "decimal".to_owned(),
         Bytes(_) | Blob => "BLOB".to_owned(),
     }
+}
+
+/// The script with which a new MariaDB server begins: a database, our tables in it, and a configuration whose one row, named
+/// `*`, holds the defaults of tables that the first run registers.
+pub fn init_script() -> String {
+    let statements = statements(Dialect::MariaDb, &Existing::new());
+    let tables = statements.iter().fold(String::new(), |script, sql| script + sql + ";\n\n");
+    format!(
+        "-- Made by `make init-sql` from the engine's own definition of its tables; a test compares them.\n\
+         CREATE DATABASE IF NOT EXISTS `{DATABASE}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;\n\
+         USE `{DATABASE}`;\n\n\
+         {tables}\
+         -- The defaults with which the first run registers the tables that exist on both sides.\n\
+         INSERT INTO `db_sync_config` (`table_name`)\n  \
+         SELECT '*' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `db_sync_config`);\n"
+    )
 }
 
 /// What is there of our tables.
