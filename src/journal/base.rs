@@ -251,7 +251,7 @@ impl Base {
                 let entries = changed(stored.remove(low).unwrap_or_default(), &steps[at..upto]);
                 at = upto;
                 next.chunks.remove(low);
-                for (low, piece) in next.pieces(*low, high, entries) {
+                for (low, piece) in pieces(self.hashed, *low, entries) {
                     next.chunks.insert(low, digests(&piece));
                     written.push((low, piece));
                 }
@@ -320,27 +320,28 @@ impl Base {
         }
         Ok(())
     }
+}
 
-    /// Cuts a chunk's entries into chunks of the right size. An empty chunk disappears into the one before it.
-    fn pieces(&self, low: u64, high: u64, entries: Entries) -> Vec<(u64, Entries)> {
-        if entries.is_empty() {
-            return Vec::new();
-        }
-        if entries.len() <= FULL_CHUNK {
-            return vec![(low, entries)];
-        }
-        if self.hashed {
-            // Halved, so that bounds stay multiples of powers of two and servers can ask for whole cells.
-            let middle = low + (high - low) / 2 + 1;
-            let at = entries.partition_point(|(ordinal, _)| *ordinal < middle);
-            let (left, right) = entries.split_at(at);
-            let mut pieces = self.pieces(low, middle - 1, left.to_vec());
-            pieces.extend(self.pieces(middle, high, right.to_vec()));
-            return pieces;
-        }
-        let pieces = entries.chunks(CHUNK).enumerate();
-        pieces.map(|(at, piece)| (if at == 0 { low } else { piece[0].0 }, piece.to_vec())).collect()
+/// Cuts a chunk's entries into chunks of the right size. An empty chunk disappears into the one before it.
+fn pieces(hashed: bool, low: u64, entries: Entries) -> Vec<(u64, Entries)> {
+    let (Some((first, _)), Some((last, _))) = (entries.first(), entries.last()) else {
+        return Vec::new();
+    };
+    if entries.len() <= FULL_CHUNK {
+        return vec![(low, entries)];
     }
+    if hashed {
+        // Cut at the roundest number between them, so that servers can be asked for whole cells of 2^n hashes.
+        let bit = 63 - (first ^ last).leading_zeros();
+        let middle = last >> bit << bit;
+        let at = entries.partition_point(|(ordinal, _)| *ordinal < middle);
+        let (left, right) = entries.split_at(at);
+        let mut cut = pieces(hashed, low, left.to_vec());
+        cut.extend(pieces(hashed, middle, right.to_vec()));
+        return cut;
+    }
+    let cut = entries.chunks(CHUNK).enumerate();
+    cut.map(|(at, piece)| (if at == 0 { low } else { piece[0].0 }, piece.to_vec())).collect()
 }
 
 /// Entries after some steps, both ascending.
@@ -372,12 +373,35 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn entry(number: u64) -> Entry {
-        Entry { remote: number, local: number + 1 }
+    /// A table of hashed keys is loaded in the order of its hashes; the chunks' bounds must still be such that a server can
+    /// be asked for a few whole cells rather than for a cell per row.
+    #[test]
+    fn chunks_of_hashes_have_bounds_that_a_server_can_group_by() {
+        use sha2::{Digest as _, Sha256};
+        let hash =
+            |number: u64| crate::model::key::first_64_bits(&Sha256::digest(number.to_string()));
+        let mut hashes: Vec<u64> = (0..100_000).map(hash).collect();
+        hashes.sort_unstable();
+        let mut chunks: BTreeMap<u64, Entries> = BTreeMap::new();
+        for batch in hashes.chunks(1000) {
+            for hash in batch {
+                let low = chunks.range(..=*hash).next_back().map_or(0, |(low, _)| *low);
+                chunks.entry(low).or_default().push((*hash, entry(1)));
+            }
+            let grown = std::mem::take(&mut chunks);
+            chunks.extend(grown.into_iter().flat_map(|(low, entries)| pieces(true, low, entries)));
+        }
+        let shift = chunks.keys().skip(1).map(|low| low.trailing_zeros()).min().unwrap();
+        assert!(
+            1_u64 << (64 - shift) <= 1024,
+            "{} cells for {} chunks",
+            1_u64 << (64 - shift),
+            chunks.len()
+        );
     }
 
-    fn empty(form: &KeyForm) -> Base {
-        Base::none("t", Dialect::Sqlite, form, String::new())
+    fn entry(number: u64) -> Entry {
+        Entry { remote: number, local: number + 1 }
     }
 
     proptest! {
@@ -417,9 +441,8 @@ mod tests {
 
         #[test]
         fn pieces_keep_every_entry_in_its_chunk(numbers in proptest::collection::btree_set(any::<u64>(), 0..5000), hashed: bool) {
-            let form = if hashed { KeyForm::Hashed(Vec::new()) } else { KeyForm::Unsigned };
             let entries: Entries = numbers.iter().map(|number| (*number, entry(1))).collect();
-            let pieces = empty(&form).pieces(0, u64::MAX, entries.clone());
+            let pieces = pieces(hashed, 0, entries.clone());
             prop_assert!(pieces.iter().all(|(_, piece)| !piece.is_empty() && piece.len() <= FULL_CHUNK));
             let lows: Vec<u64> = pieces.iter().map(|(low, _)| *low).collect();
             for (at, (low, piece)) in pieces.iter().enumerate() {

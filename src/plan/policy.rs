@@ -248,3 +248,198 @@ fn copy_state(winner: Side, now: Present) -> Decision {
         (Some(_), Some(_)) => Decision::write(loser, Write::Update),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+
+    use super::*;
+    use crate::model::PerSide;
+    use crate::plan::merge::{Entry, merge};
+
+    /// One key in a world without servers: what each side holds (any two equal numbers are equal rows) and what the base says.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct World {
+        sides: PerSide<Option<u64>>,
+        base: Option<Entry>,
+    }
+
+    /// What one run does to the world, and its decision.
+    fn run(world: World, policy: Policy) -> (World, Decision) {
+        let World { mut sides, mut base } = world;
+        let equal = sides.remote.is_some() && sides.remote == sides.local;
+        let change = merge(base, sides, Some(equal));
+        let decision = policy.decide(change, sides).expect("the rows were compared");
+        if let Some((to, write)) = decision.write {
+            let copied = sides[to.other()];
+            assert_eq!(
+                write == Write::Delete,
+                copied.is_none(),
+                "a deletion follows a missing row"
+            );
+            assert_eq!(write == Write::Insert, sides[to].is_none(), "an insert meets no row");
+            sides[to] = copied;
+        }
+        match decision.base {
+            BaseStep::Keep => {}
+            BaseStep::Forget => base = None,
+            BaseStep::Record => {
+                let (remote, local) = (sides.remote, sides.local);
+                base = remote.zip(local).map(|(remote, local)| Entry { remote, local });
+            }
+        }
+        (World { sides, base }, decision)
+    }
+
+    fn policies() -> Vec<Policy> {
+        let mut all = Vec::new();
+        for direction in [Direction::Both, Direction::RemoteToLocal, Direction::LocalToRemote] {
+            for sync_type in [SyncType::Full, SyncType::Incremental] {
+                for strategy in
+                    [Strategy::RemoteWins, Strategy::LocalWins, Strategy::Skip, Strategy::Manual]
+                {
+                    all.push(Policy { direction, sync_type, strategy });
+                }
+            }
+        }
+        all
+    }
+
+    /// Every base × REMOTE × LOCAL: absent, as the base has it, changed alike, changed differently.
+    fn worlds() -> Vec<World> {
+        let held = [None, Some(1), Some(2), Some(3)];
+        let bases = [None, Some(Entry { remote: 1, local: 1 })];
+        let mut all = Vec::new();
+        for base in bases {
+            for remote in held {
+                for local in held {
+                    all.push(World { sides: PerSide::new(remote, local), base });
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn a_second_run_writes_nothing() {
+        for policy in policies() {
+            for world in worlds() {
+                let (once, first) = run(world, policy);
+                let (twice, second) = run(once, policy);
+                assert_eq!(second.write, None, "{world:?} {policy:?}");
+                assert_eq!((twice.sides, first.skipped), (once.sides, second.skipped));
+            }
+        }
+    }
+
+    #[test]
+    fn both_ways_with_a_winner_makes_the_sides_equal() {
+        for policy in policies() {
+            let decided = policy.strategy.winner().is_some();
+            if policy.direction == Direction::Both && decided {
+                for world in worlds() {
+                    let (after, _) = run(world, policy);
+                    assert_eq!(after.sides.remote, after.sides.local, "{world:?} {policy:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn one_way_never_writes_its_source_and_full_makes_a_mirror() {
+        for policy in policies() {
+            let Some(target) = policy.direction.target() else { continue };
+            let source = target.other();
+            for world in worlds() {
+                let (after, _) = run(world, policy);
+                assert_eq!(after.sides[source], world.sides[source], "{world:?} {policy:?}");
+                if policy.sync_type == SyncType::Full && policy.strategy.winner() == Some(source) {
+                    assert_eq!(after.sides[target], after.sides[source], "{world:?} {policy:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_base_both_ways_deletes_nothing() {
+        for policy in policies().into_iter().filter(|policy| policy.direction == Direction::Both) {
+            for world in worlds().into_iter().filter(|world| world.base.is_none()) {
+                let (_, decision) = run(world, policy);
+                assert!(
+                    !matches!(decision.write, Some((_, Write::Delete))),
+                    "{world:?} {policy:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_both_changed_differently_is_always_written_down() {
+        for policy in policies() {
+            for world in worlds() {
+                let (_, decision) = run(world, policy);
+                let now = world.sides;
+                let was = |side: Side| world.base.map(|base| base[side]);
+                let both = Side::BOTH.iter().all(|side| now[*side] != was(*side));
+                let conflict = both && now.remote != now.local;
+                let told =
+                    decision.conflict.is_some_and(|conflict| conflict.kind != ConflictKind::Drift);
+                assert_eq!(told, conflict, "{world:?} {policy:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn swapping_the_sides_swaps_the_outcome() {
+        let swap = |pair: PerSide<Option<u64>>| PerSide::new(pair.local, pair.remote);
+        for policy in policies() {
+            let mirrored = Policy {
+                direction: match policy.direction {
+                    Direction::Both => Direction::Both,
+                    Direction::RemoteToLocal => Direction::LocalToRemote,
+                    Direction::LocalToRemote => Direction::RemoteToLocal,
+                },
+                strategy: match policy.strategy {
+                    Strategy::RemoteWins => Strategy::LocalWins,
+                    Strategy::LocalWins => Strategy::RemoteWins,
+                    other => other,
+                },
+                ..policy
+            };
+            for world in worlds() {
+                let base = world.base.map(|base| Entry { remote: base.local, local: base.remote });
+                let (there, _) = run(world, policy);
+                let (back, _) = run(World { sides: swap(world.sides), base }, mirrored);
+                assert_eq!(swap(there.sides), back.sides, "{world:?} {policy:?}");
+            }
+        }
+    }
+
+    proptest! {
+        /// Any history of writes and runs under any policies ends equal after one run both ways with a winner, and every
+        /// row that disappeared was either overwritten by its own side or by a write that keeps what it overwrites.
+        #[test]
+        fn any_history_converges(
+            steps in proptest::collection::vec((0_usize..24, any::<bool>(), proptest::option::of(1_u64..6)), 0..30),
+        ) {
+            let policies = policies();
+            let mut world = World { sides: PerSide::new(None, None), base: None };
+            for (policy, on_remote, row) in steps {
+                let side = if on_remote { Side::Remote } else { Side::Local };
+                world.sides[side] = row;
+                world = run(world, policies[policy]).0;
+            }
+            let last = Policy { direction: Direction::Both, sync_type: SyncType::Full, strategy: Strategy::LocalWins };
+            let (after, _) = run(world, last);
+            prop_assert_eq!(after.sides.remote, after.sides.local);
+            prop_assert_eq!(run(after, last).1.write, None);
+        }
+    }
+
+    #[test]
+    fn names_are_read_in_any_letter_case() {
+        assert_eq!("remote_to_local".parse(), Ok(Direction::RemoteToLocal));
+        assert_eq!(" Full ".parse(), Ok(SyncType::Full));
+        assert_eq!("nobody".parse::<Strategy>(), Err(UnknownName));
+    }
+}
