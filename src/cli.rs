@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Capture, Settings, bad_direction, bad_value};
@@ -132,50 +133,59 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
             return if usage.use_stderr() { 2 } else { 0 };
         }
     };
-    match cli.command {
+    let outcome = match cli.command {
         Command::Run(flags) => sync(&flags),
-        Command::Schema { init: true, .. } => {
-            print(&schema::init_script());
-            0
-        }
-        Command::Schema { dialect, .. } => {
-            let dialect = if dialect.eq_ignore_ascii_case("sqlite") {
-                Dialect::Sqlite
-            } else {
-                Dialect::MariaDb
-            };
-            let statements = schema::statements(dialect, &schema::Existing::new());
-            print(&statements.iter().fold(String::new(), |text, sql| text + sql + ";\n\n"));
-            0
-        }
-    }
+        Command::Schema { dialect, init } => show_schema(&dialect, init),
+    };
+    outcome.unwrap_or_else(|error| {
+        let (text, exit) = match error.downcast_ref::<SyncError>() {
+            Some(failure) => (format!("{failure}\n  {}", failure.hint()), failure.code().exit()),
+            None => (format!("{error:#}"), 1),
+        };
+        // Where stderr is gone too, the exit status has to say it all.
+        let _ = writeln!(std::io::stderr(), "{text}");
+        exit
+    })
 }
 
-fn sync(flags: &RunFlags) -> u8 {
+fn sync(flags: &RunFlags) -> anyhow::Result<u8> {
     log(flags.verbose);
-    let outcome = begin(flags);
-    match (&outcome, flags.json) {
-        (Ok(report), true) => {
-            print(&format!("{}\n", serde_json::to_string(report).unwrap_or_default()));
+    match (begin(flags), flags.json) {
+        (Ok(report), json) => {
+            let text = if json {
+                serde_json::to_string(&report).context("the report")? + "\n"
+            } else {
+                report.text(flags.verbose)
+            };
+            print(&text)?;
+            Ok(report.exit_code)
         }
-        (Ok(report), false) => print(&report.text(flags.verbose)),
-        (Err(error), true) => {
-            let failure = serde_json::json!({"error": Failure::from(error)});
-            print(&format!("{failure}\n"));
+        (Err(failure), true) => {
+            print(&format!("{}\n", serde_json::json!({"error": Failure::from(&failure)})))?;
+            Ok(failure.code().exit())
         }
-        (Err(error), false) => {
-            let _ = writeln!(std::io::stderr(), "{error}\n  {}", error.hint());
-        }
+        (Err(failure), false) => Err(failure.into()),
     }
-    outcome.map_or_else(|error| error.code().exit(), |report| report.exit_code)
 }
 
-fn begin(flags: &RunFlags) -> std::result::Result<Report, SyncError> {
+fn begin(flags: &RunFlags) -> Result<Report> {
     let options = flags.options()?;
     let settings = Settings::load(flags.env_file.as_deref())?;
     let cancel = Cancel::default();
     cancel.on_signals();
     drive(settings, options, &cancel)
+}
+
+fn show_schema(dialect: &str, init: bool) -> anyhow::Result<u8> {
+    let dialect = match dialect.to_ascii_lowercase().as_str() {
+        "sqlite" => Dialect::Sqlite,
+        "mysql" | "mariadb" => Dialect::MariaDb,
+        _ => return Err(bad_value("--dialect", dialect, "mysql or sqlite").into()),
+    };
+    let statements = schema::statements(dialect, &schema::Existing::new());
+    let script = statements.iter().fold(String::new(), |text, sql| text + sql + ";\n\n");
+    print(&if init { schema::init_script() } else { script })?;
+    Ok(0)
 }
 
 /// Logs go to stderr.
@@ -189,8 +199,11 @@ fn log(verbose: bool) {
     let _ = logger.try_init();
 }
 
-/// Prints on stdout; a reader that went away is no failure of the sync.
-fn print(text: &str) {
+fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // A reader that went away (`| head`) is no failure of the sync.
+        Err(problem) if problem.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("writing to stdout"),
+    }
 }

@@ -4,6 +4,7 @@
 //! its own and drops them.
 
 mod decision_table;
+mod documents;
 mod errors;
 mod histories;
 mod houses;

@@ -1,6 +1,7 @@
 """The Django app."""
 
 from django.apps import AppConfig
+from django.core.checks import register
 from django.utils.translation import gettext_lazy as _
 
 
@@ -11,3 +12,9 @@ class DbSyncConfig(AppConfig):
     label = "db_sync"
     verbose_name = _("Database sync")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Registers the system checks."""
+        from db_sync import checks
+
+        register(checks.settings_are_complete)

@@ -10,6 +10,7 @@ Nothing is read before `databases` is called, and importing this module needs no
 import importlib
 import importlib.util
 import json
+import logging
 import os
 import ssl
 from typing import Any
@@ -18,6 +19,9 @@ from db_sync import _native
 
 # Strict, as MariaDB has it by default: a value that a column cannot hold is an error, never cut.
 _SQL_MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+
+# The option under which an alias that stands for no database says why.
+PROBLEM = "db_sync_problem"
 
 
 def databases(env_file: str | os.PathLike[str] | None = None) -> dict[str, dict[str, Any]]:
@@ -31,12 +35,20 @@ def databases(env_file: str | os.PathLike[str] | None = None) -> dict[str, dict[
             must then be given the same file with `--env-file`.
 
     Returns:
-        The dictionary that Django's setting takes.
-
-    Raises:
-        ConfigError: Keys are missing or hold values that are not allowed.
+        The dictionary that Django's setting takes. Where keys are missing or hold values that are
+        not allowed, that is logged, and the aliases stand for no database: Django's commands then
+        end with the check `db_sync.E001`, and `sync_db` with the engine's own error and status.
     """
-    settings = json.loads(_native.settings(None if env_file is None else os.fspath(env_file)))
+    try:
+        settings = json.loads(_native.settings(None if env_file is None else os.fspath(env_file)))
+    except _native.ConfigError as error:
+        # A traceback out of a settings module would tell nobody what to do.
+        logging.getLogger("db_sync").error("%s\n  %s", error, error.hint)
+        nowhere = {
+            "ENGINE": "django.db.backends.dummy",
+            "OPTIONS": {PROBLEM: [str(error), error.hint]},
+        }
+        return {alias: dict(nowhere) for alias in ("default", "remote", "local")}
     sides = {alias: _database(settings[alias]) for alias in ("remote", "local")}
     return {"default": dict(sides[settings["default"]]), **sides}
 

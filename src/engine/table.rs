@@ -8,6 +8,7 @@ use super::compare::{self, compare};
 use super::plan::Plan;
 use super::{Lines, Run};
 use crate::capture::{self, Proposal, digest, scan};
+use crate::config::Capture;
 use crate::endpoint::{Dialect, View};
 use crate::error::{self, Result, SyncError};
 use crate::journal::base::Base;
@@ -142,6 +143,13 @@ impl TableRun {
             digest::propose(&mut lines.snapshots, &views, &self.base).await?
         };
         self.capture = proposal.capture;
+        let asked = run.options.capture.unwrap_or(run.settings.capture);
+        if !full && matches!(asked, Capture::Binlog | Capture::Watermark) {
+            self.note(&format!(
+                "Capture {} is not to be had here; digests were used.",
+                asked.as_str()
+            ));
+        }
         let seen = self.compare(run, lines, &views, &proposal).await?;
         self.rows = proposal.rows.unwrap_or(seen);
         self.scanned = self.rows.remote.max(self.rows.local);

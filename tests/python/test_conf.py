@@ -1,3 +1,4 @@
+import logging
 import ssl
 import sys
 from pathlib import Path
@@ -5,9 +6,11 @@ from typing import Any
 
 import pymysql
 import pytest
+from pytest_django.fixtures import SettingsWrapper
 
 from conftest import FILE, SERVER, RecordedEngine
-from db_sync import _native, conf
+from db_sync import conf
+from db_sync.checks import settings_are_complete
 from db_sync.conf import databases
 
 
@@ -109,13 +112,28 @@ def test_the_file_that_is_named_is_read(tmp_path: Path, monkeypatch: pytest.Monk
     assert (result["default"]["NAME"], result["remote"]["NAME"]) == ("l.db", "r.db")
 
 
-def test_missing_keys_are_named_all_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_missing_keys_are_logged_all_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("REMOTE_NAME", "LOCAL_HOST"):
         monkeypatch.delenv(f"DB_{name}", raising=False)
-    with pytest.raises(_native.ConfigError) as caught:
-        databases()
-    assert caught.value.code == "CFG_001"
-    assert {"DB_REMOTE_NAME", "DB_LOCAL_HOST"} <= set(caught.value.names["keys"].split(", "))
+    with caplog.at_level(logging.ERROR, "db_sync"):
+        result = databases()
+    assert set(result) == {"default", "remote", "local"}
+    [record] = caplog.records
+    assert record.getMessage().startswith("CFG_001: ")
+    assert all(name in record.getMessage() for name in ("DB_REMOTE_NAME", "DB_LOCAL_HOST"))
+
+
+def test_the_check_tells_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: SettingsWrapper
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DB_REMOTE_NAME", raising=False)
+    assert settings_are_complete(None) == []
+    settings.DATABASES = databases()
+    [error] = settings_are_complete(None)
+    assert error.id == "db_sync.E001"
+    assert "DB_REMOTE_NAME" in error.msg
+    assert ".env" in str(error.hint)

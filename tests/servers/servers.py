@@ -1,12 +1,12 @@
 """Private database servers for the tests: started, handed over by URL, stopped.
 
-``python3 tests/servers/servers.py run -- COMMAND`` starts two MariaDB servers and one MySQL server on
-free loopback ports with their own data folders, runs COMMAND with their URLs in its environment,
+``python3 tests/servers/servers.py run -- COMMAND`` starts two MariaDB servers and one MySQL server
+on free loopback ports with their own data folders, runs COMMAND with their URLs in its environment,
 stops what it started and exits with COMMAND's status. ``prepare`` only gets what is needed.
 
 A server whose URL is in the environment already (``DB_SYNC_TEST_MARIADB_URL``,
-``DB_SYNC_TEST_MARIADB2_URL``, ``DB_SYNC_TEST_MYSQL_URL``) is not started. Where MySQL cannot be had,
-that is said loudly, and ``DB_SYNC_TEST_MYSQL_SKIPPED`` carries the reason.
+``DB_SYNC_TEST_MARIADB2_URL``, ``DB_SYNC_TEST_MYSQL_URL``) is not started. Where MySQL cannot be
+had, that is said loudly, and ``DB_SYNC_TEST_MYSQL_SKIPPED`` carries the reason.
 """
 
 from __future__ import annotations
@@ -129,7 +129,9 @@ def mysqld_on_path() -> str | None:
 def debian_mirror() -> str:
     """Return the mirror that this machine's package manager uses."""
     sources = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
-    texts = [path.read_text(encoding="utf-8", errors="replace") for path in sources if path.is_file()]
+    texts = [
+        path.read_text(encoding="utf-8", errors="replace") for path in sources if path.is_file()
+    ]
     found = re.findall(r"^(?:deb\s+(?:\[.*?\]\s+)?|URIs:\s*)(\S+)", "\n".join(texts), re.MULTILINE)
     # Other vendors' archives may be listed beside Debian's own, and know nothing of its suites.
     own = [mirror for mirror in found if mirror.rstrip("/").endswith("/debian")]
@@ -227,7 +229,9 @@ class Running:
             *user,
         )
         words = ["mariadbd", "--no-defaults", f"--datadir={self.data}", *user]
-        return self._start([*words, *self._settings(self.home / "socket"), f"--init-file={self._accounts()}"])
+        return self._start(
+            [*words, *self._settings(self.home / "socket"), f"--init-file={self._accounts()}"]
+        )
 
     def _mysql(self) -> subprocess.Popen[bytes]:
         self.root = prepare_mysql()
@@ -244,17 +248,30 @@ class Running:
         words = [*program, "--no-defaults", f"--datadir={data}", "--user=root"]
         run(*words, "--initialize-insecure")
         socket_path = data / "socket"
-        return self._start([*words, *self._settings(socket_path), *MYSQL_ONLY, f"--init-file={init}"])
+        return self._start(
+            [*words, *self._settings(socket_path), *MYSQL_ONLY, f"--init-file={init}"]
+        )
 
     def _settings(self, socket_path: Path) -> list[str]:
-        own = [f"--port={self.port}", f"--socket={socket_path}", f"--server-id={self.server.number}"]
-        return [*SETTINGS, "--binlog-format=ROW", *own] if self.server.kind == "mariadb" else [*SETTINGS, *own]
+        own = [
+            f"--port={self.port}",
+            f"--socket={socket_path}",
+            f"--server-id={self.server.number}",
+        ]
+        return (
+            [*SETTINGS, "--binlog-format=ROW", *own]
+            if self.server.kind == "mariadb"
+            else [*SETTINGS, *own]
+        )
 
     def _accounts(self) -> Path:
         path = self.home / "accounts.sql"
         hosts = ["127.0.0.1", "localhost"]
         lines = [f"CREATE USER '{USER}'@'{host}' IDENTIFIED BY '{PASSWORD}';\n" for host in hosts]
-        lines += [f"GRANT ALL PRIVILEGES ON *.* TO '{USER}'@'{host}' WITH GRANT OPTION;\n" for host in hosts]
+        lines += [
+            f"GRANT ALL PRIVILEGES ON *.* TO '{USER}'@'{host}' WITH GRANT OPTION;\n"
+            for host in hosts
+        ]
         path.write_text("".join(lines), encoding="utf-8")
         path.chmod(0o644)
         return path
@@ -354,7 +371,9 @@ def run_with_servers(only: set[str], command: list[str]) -> int:
 
 def main() -> int:
     """Parse the command line and do as it says."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("prepare", help="only get what the servers need")
     runner = verbs.add_parser("run", help="run a command beside the servers")

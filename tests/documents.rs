@@ -1,0 +1,68 @@
+//! What the documentation says, compared with the code.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use db_sync::config::keys::KEYS;
+use db_sync::error::Code;
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+#[test]
+fn the_example_names_every_key_with_its_default() {
+    let text = read(".env.example");
+    let lines: Vec<(&str, &str)> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('='))
+        .collect();
+    let named: BTreeSet<&str> = lines.iter().map(|(name, _)| *name).collect();
+    let known: BTreeSet<&str> = KEYS.iter().map(|key| key.name).collect();
+    assert_eq!(named, known);
+    for key in KEYS {
+        if let Some(default) = key.default {
+            let value = lines.iter().find(|(name, _)| *name == key.name).unwrap().1;
+            assert_eq!(value, default, "{}", key.name);
+        }
+    }
+}
+
+#[test]
+fn the_settings_page_explains_every_key() {
+    let text = read("docs/settings.md");
+    for key in KEYS {
+        assert!(
+            text.contains(&format!("`{}`", key.name)),
+            "docs/settings.md does not name {}",
+            key.name
+        );
+    }
+}
+
+#[test]
+fn the_errors_page_explains_every_code() {
+    let text = read("docs/errors.md");
+    for code in Code::ALL {
+        assert!(text.contains(&format!("`{code}`")), "docs/errors.md does not explain {code}");
+    }
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let architecture = read("ARCHITECTURE.md");
+    let manifest = read("Cargo.toml");
+    let section =
+        manifest.split("[dependencies]").nth(1).unwrap().split("[profile").next().unwrap();
+    for line in section.lines() {
+        if let Some((name, _)) =
+            line.split_once(" = ").filter(|(name, _)| !name.starts_with([' ', '#', '"']))
+        {
+            assert!(
+                architecture.contains(&format!("`{name}`")),
+                "ARCHITECTURE.md gives no reason for {name}"
+            );
+        }
+    }
+}
