@@ -332,7 +332,7 @@ fn pieces(hashed: bool, low: u64, entries: Entries) -> Vec<(u64, Entries)> {
     }
     if hashed {
         // Cut at the roundest number between them, so that servers can be asked for whole cells of 2^n hashes.
-        let bit = 63 - (first ^ last).leading_zeros();
+        let bit = (first ^ last).ilog2();
         let middle = last >> bit << bit;
         let at = entries.partition_point(|(ordinal, _)| *ordinal < middle);
         let (left, right) = entries.split_at(at);
