@@ -173,7 +173,7 @@ impl Report {
     pub fn text(&self, verbose: bool) -> String {
         let mut text = String::new();
         for table in &self.tables {
-            table.write(&mut text, verbose);
+            table.write(&mut text, verbose, self.dry_run);
         }
         for failure in &self.errors {
             let _ = writeln!(text, "{}: {}\n  {}", failure.code, failure.message, failure.hint);
@@ -195,11 +195,15 @@ impl Report {
 }
 
 impl TableReport {
-    fn write(&self, text: &mut String, verbose: bool) {
+    fn write(&self, text: &mut String, verbose: bool, dry_run: bool) {
         let arrow = |written: Written| {
             format!("+{} ~{} -{}", written.inserted, written.updated, written.deleted)
         };
-        let verified = if self.verified { "verified" } else { "not verified" };
+        let verified = match (dry_run, self.verified) {
+            (true, _) => "planned",
+            (false, true) => "verified",
+            (false, false) => "not verified",
+        };
         let _ = writeln!(
             text,
             "{:<32} {:<8} to LOCAL {}  to REMOTE {}  conflicts {}  {verified}  {} ms",

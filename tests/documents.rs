@@ -56,8 +56,9 @@ fn every_dependency_has_its_reason() {
     let section =
         manifest.split("[dependencies]").nth(1).unwrap().split("[profile").next().unwrap();
     for line in section.lines() {
-        if let Some((name, _)) =
-            line.split_once(" = ").filter(|(name, _)| !name.starts_with([' ', '#', '"']))
+        if let Some((name, _)) = line
+            .split_once(" = ")
+            .filter(|(name, _)| name.chars().all(|c| c.is_alphanumeric() || "-_".contains(c)))
         {
             assert!(
                 architecture.contains(&format!("`{name}`")),

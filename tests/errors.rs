@@ -402,3 +402,46 @@ impl Drop for WriteLock {
         }
     }
 }
+
+/// Two triggers that answer each other: what one run writes on LOCAL changes a row there, and what that brings to REMOTE
+/// makes a new row there.
+#[test]
+fn rows_that_never_come_to_rest() {
+    let pair = Pair::of("SQLITE", "SQLITE");
+    pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, n INTEGER)");
+    pair.remote.sql("INSERT INTO t VALUES (1,0)");
+    pair.sync("");
+    pair.local
+        .sql("CREATE TRIGGER answer AFTER INSERT ON t BEGIN UPDATE t SET n=n+1 WHERE id=1; END");
+    pair.remote.sql(
+        "CREATE TRIGGER ask AFTER UPDATE ON t WHEN NEW.id=1 BEGIN INSERT INTO t SELECT max(id)+1, 0 FROM t; END; \
+         INSERT INTO t VALUES (2,0)",
+    );
+    let report = pair.sync("");
+    assert_eq!((report.status, report.exit_code), ("PARTIAL", 3), "{report:#?}");
+    assert!(failure(&report, "SYNC_010").message.contains("still differ"));
+    assert!(!table(&report, "t").verified);
+}
+
+#[test]
+fn a_dry_run_leaves_no_trace_in_the_binary_log() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    pair.both(TABLE);
+    pair.remote.sql("INSERT INTO t VALUES (1,'a')");
+    pair.local.sql("INSERT INTO t VALUES (2,'b')");
+    let tables = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE()";
+    let events = |database: &Database| {
+        let crate::support::database::Place::Server(_, name) = &database.place else {
+            unreachable!()
+        };
+        let logged = database.sql("SHOW BINLOG EVENTS");
+        logged
+            .into_iter()
+            .filter(|row| row.iter().flatten().any(|cell| cell.contains(name)))
+            .count()
+    };
+    let before = [events(&pair.remote), events(&pair.local)];
+    assert_eq!(written(&pair.sync("--dry-run --type FULL")), 2);
+    assert_eq!([events(&pair.remote), events(&pair.local)], before);
+    assert_eq!([pair.remote.cell(tables), pair.local.cell(tables)], ["1", "1"]);
+}

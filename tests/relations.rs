@@ -106,3 +106,23 @@ fn rows_that_refer_to_each_other_arrive() {
         pair.assert_settled("");
     });
 }
+
+#[test]
+fn a_trigger_that_changes_what_was_written_never_flows_back() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE names (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))");
+        pair.local.sql(if pair.local.is_file() {
+            "CREATE TRIGGER loud AFTER INSERT ON names BEGIN UPDATE names SET v=upper(NEW.v) WHERE id=NEW.id; END"
+        } else {
+            "CREATE TRIGGER loud BEFORE INSERT ON names FOR EACH ROW SET NEW.v=upper(NEW.v)"
+        });
+        pair.remote.sql("INSERT INTO names VALUES (1,'quiet'),(2,'LOUD')");
+        let report = pair.sync("--type FULL");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        assert_eq!(table(&report, "names").notes.len(), 1, "{report:#?}");
+        assert_eq!(pair.local.cell("SELECT v FROM names WHERE id=1"), "QUIET");
+        pair.assert_settled("");
+        pair.assert_settled("--type FULL");
+        assert_eq!(pair.remote.cell("SELECT v FROM names WHERE id=1"), "quiet");
+    });
+}

@@ -107,12 +107,20 @@ impl Turn {
             (Some(error), _) if stops_everything(error.code()) => Status::Interrupted,
             (Some(_), _) => Status::Failed,
             (None, Some(table))
-                if table.failed_rows > 0 || table.skipped > 0 || !table.verified =>
+                if table.failed_rows > 0 || table.skipped > 0 || !table.looks_settled =>
             {
                 Status::Partial
             }
             (None, _) => Status::Success,
         }
+    }
+
+    /// What is still to be done after the last look, as a failure: somebody writes faster than we sync.
+    fn restless(&self) -> Option<SyncError> {
+        let table = self.table().filter(|table| !table.looks_settled)?;
+        let left: u64 = Side::BOTH.iter().map(|side| table.plan.planned[*side].total()).sum();
+        let error = SyncError::new(error::NOT_EQUAL).with("table", &self.settings.table);
+        Some(error.with("count", left + table.plan.moved))
     }
 
     fn passes(&self) -> Vec<Side> {
@@ -178,7 +186,7 @@ impl Ledger {
         for turn in &mut self.turns {
             let mut shown = None;
             turn.go_on(async |table| {
-                table.verified = true;
+                table.looks_settled = true;
                 shown = Some(preview(run, lines, table).await?);
                 Ok(())
             })
@@ -193,9 +201,6 @@ impl Ledger {
     /// The failure with its code, where not even that can be noted.
     pub async fn close(mut self, run: &Run, lines: &mut Lines) -> Result<Report> {
         for turn in &mut self.turns {
-            if let Standing::Open(table) | Standing::Failed(_, Some(table)) = &mut turn.standing {
-                table.verified &= table.failed_rows == 0;
-            }
             run.progress.done(&turn.settings.table);
         }
         if !run.options.dry_run {
@@ -251,6 +256,7 @@ impl Ledger {
         for turn in &self.turns {
             errors.extend(turn.error().map(Failure::from));
             errors.extend(turn.known().into_iter().flat_map(|table| table.failures.clone()));
+            errors.extend(turn.restless().map(|error| Failure::from(&error)));
             if let Some(waiting) =
                 turn.known().map(|table| table.conflicts.manual).filter(|waiting| *waiting > 0)
             {
@@ -383,7 +389,7 @@ fn table_report(run: &Run, turn: &Turn) -> TableReport {
         local_to_remote: written(Side::Remote),
         conflicts: table.conflicts,
         rows: Rows { remote: table.rows.remote, local: table.rows.local },
-        verified: table.verified && error.is_none() && !run.options.dry_run,
+        verified: table.looks_settled && error.is_none() && !run.options.dry_run,
         duration_ms: u64::try_from(turn.worked.as_millis()).unwrap_or(u64::MAX),
         error,
         notes: table.notes.clone(),

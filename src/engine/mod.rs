@@ -200,7 +200,7 @@ async fn rounds(run: &Run, lines: &mut Lines, turns: &mut [Turn]) {
                 table.look_again(run, lines).await
             })
             .await;
-            restless |= turn.table().is_some_and(|table| !table.verified);
+            restless |= turn.table().is_some_and(|table| !table.looks_settled);
         }
         if !restless {
             return;

@@ -67,7 +67,7 @@ pub struct TableRun {
     /// How changes were found.
     pub capture: &'static str,
     /// Whether the last look found nothing left to do.
-    pub verified: bool,
+    pub looks_settled: bool,
     /// When it began.
     pub started: DateTime<Utc>,
     /// Rows read so far and their bytes, by which batches are sized.
@@ -123,7 +123,7 @@ impl TableRun {
             touched: BTreeSet::new(),
             done: HashSet::new(),
             capture: "scan",
-            verified: false,
+            looks_settled: false,
             started: Utc::now(),
             weighed: Weighed::default(),
         })
@@ -153,7 +153,7 @@ impl TableRun {
         let seen = self.compare(run, lines, &views, &proposal).await?;
         self.rows = proposal.rows.unwrap_or(seen);
         self.scanned = self.rows.remote.max(self.rows.local);
-        self.verified = self.plan.writes_nothing() && self.plan.moved == 0;
+        self.looks_settled = self.plan.writes_nothing() && self.plan.moved == 0;
         self.conflicts = self.plan.conflicts;
         self.skipped = self.plan.skipped;
         self.refuse(run)
@@ -216,7 +216,7 @@ impl TableRun {
         self.touched.clear();
         self.conflicts.add(self.plan.conflicts);
         self.skipped += self.plan.skipped;
-        self.verified = self.plan.is_empty() && self.plan.moved == 0;
+        self.looks_settled = self.plan.is_empty() && self.plan.moved == 0;
         Ok(())
     }
 
