@@ -23,7 +23,8 @@ def settings_are_complete(
         One error with the engine's two sentences, or nothing.
     """
     for database in settings.DATABASES.values():
-        problem = database.get("OPTIONS", {}).get(PROBLEM)
+        options: Any = database.get("OPTIONS", {})
+        problem = options.get(PROBLEM)
         if problem:
             message, hint = problem
             return [Error(message, hint=hint, id="db_sync.E001")]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pymysql
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from django.conf import settings
 
 from conftest import FILE, SERVER, RecordedEngine
 from db_sync import conf
@@ -126,13 +126,11 @@ def test_missing_keys_are_logged_all_at_once(
     assert all(name in record.getMessage() for name in ("DB_REMOTE_NAME", "DB_LOCAL_HOST"))
 
 
-def test_the_check_tells_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: SettingsWrapper
-) -> None:
+def test_the_check_tells_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DB_REMOTE_NAME", raising=False)
     assert settings_are_complete(None) == []
-    settings.DATABASES = databases()
+    monkeypatch.setattr(settings, "DATABASES", databases())
     [error] = settings_are_complete(None)
     assert error.id == "db_sync.E001"
     assert "DB_REMOTE_NAME" in error.msg

@@ -116,7 +116,7 @@ def _signals() -> Iterator[None]:
 def command_line(*flags: str) -> int | str | None:
     """Runs the command as `manage.py` does and answers the exit status."""
     with pytest.raises(SystemExit) as caught:
-        Command().run_from_argv(["manage.py", "sync_db", "--skip-checks", "--no-color", *flags])
+        Command().run_from_argv(["manage.py", "sync_db", "--no-color", *flags])
     return caught.value.code
 
 
