@@ -46,7 +46,7 @@ lint-python: $(VENV)/.tools $(VENV)/.wheel ## Check format, lints, types and the
 	$(BIN)/ruff format --check python examples tests
 	$(BIN)/mypy
 	$(BIN)/mypy --strict tests/servers/servers.py
-	$(BIN)/python -m mypy.stubtest db_sync._native --allowlist tests/python/stubtest.txt
+	$(BIN)/python -m mypy.stubtest db_sync._native
 
 format: $(VENV)/.tools ## Format all code
 	cargo fmt

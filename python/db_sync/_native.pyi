@@ -1,5 +1,18 @@
 """The native engine: what crosses the border is text (JSON), lists of text and exceptions."""
 
+__all__ = [
+    "ConfigError",
+    "ConflictPending",
+    "ConnectionFailed",
+    "LockHeld",
+    "SchemaMismatch",
+    "SyncError",
+    "control_statements",
+    "main",
+    "run",
+    "settings",
+]
+
 class SyncError(Exception):
     """A run as a whole cannot be done. `str(error)` is `CODE: message`.
 
