@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tokio::sync::mpsc::Sender;
 
+pub use super::sql::table::Lock;
 use super::sql::table::Span;
 use super::{Connection, Dialect, Fault, View, sqlite};
 use crate::error::{self, Result, SyncError};
@@ -52,17 +53,6 @@ impl Digest {
         self.rows += other.rows;
         self.sum = self.sum.wrapping_add(other.sum);
     }
-}
-
-/// Whether rows are locked as they are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lock {
-    /// They are not.
-    None,
-    /// They are, and those that others hold are waited for.
-    Wait,
-    /// They are, and those that others hold are left out of the answer.
-    Skip,
 }
 
 /// Spans that go into one statement.

@@ -9,72 +9,22 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use chrono::Utc;
-
+use super::batch::{Effort, Ready, Site, bytes};
+use super::record::{record, record_collisions};
 use super::statements::{self, Refused};
 use super::table::TableRun;
+use super::trouble::{Trouble, trouble};
 use super::worklist::{Item, Worklist};
-use super::{Lines, Run, relations};
+use super::{Lines, relations};
 use crate::endpoint::read::{self, Found, Lock};
 use crate::endpoint::{Dialect, Fault, RowFault};
 use crate::error::{self, Result, SyncError};
-use crate::journal::base::{Base, Step};
-use crate::journal::conflicts::{self, Met};
-use crate::journal::undo::{self, PreImage};
-use crate::model::{Key, PerSide, Row, Side, Signature, canonical, fit, row};
+use crate::model::{Key, Row, Side, Signature, canonical, fit};
 use crate::plan::batch::Limit;
-use crate::plan::merge::{Entry, Write};
-use crate::plan::policy::BaseStep;
+use crate::plan::merge::Write;
 
 /// Attempts at a batch that the server rolls back.
 const ATTEMPTS: u32 = 6;
-
-/// How a batch is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
-    /// Rows that other rows stand in the way of are put off.
-    First,
-    /// The same, and rows that stand in each other's way make room for each other.
-    Untangle,
-    /// Whatever fails now has failed.
-    Last,
-}
-
-/// One row to be written, ready for its side.
-pub struct Ready {
-    /// The decision.
-    pub item: Item,
-    /// The row as the other side has it; `None` where it goes.
-    source: Option<Row>,
-    /// The same in the form in which this side takes it.
-    pub row: Option<Row>,
-}
-
-/// Why an attempt at a batch came to nothing.
-enum Trouble {
-    /// The same again may succeed.
-    Again(SyncError),
-    /// Some rows are held by others: the same again, past those.
-    Locked,
-    /// Without these rows it will succeed.
-    Without(Vec<(u64, Refused)>),
-    /// Some row is at fault and nobody says which.
-    Halve,
-    /// It will not.
-    Fatal(SyncError),
-}
-
-/// A batch's place of work.
-pub struct Site<'a> {
-    /// The run.
-    pub run: &'a Run,
-    /// The side that is written.
-    pub target: Side,
-    /// What is done to the rows.
-    pub write: Write,
-    /// How hard.
-    pub effort: Effort,
-}
 
 /// Carries out a list of writes of one kind on one side. What other rows stand in the way of ends up in `put_off`.
 ///
@@ -106,18 +56,6 @@ pub async fn apply(
         }
         site.run.progress.advance(&table.pair.name, done as u64);
     }
-}
-
-/// About how many bytes a row's cells take.
-fn bytes(row: &Row) -> usize {
-    use crate::model::Value;
-    let cell = |value: &Value| match value {
-        Value::Text(text) | Value::Json(text) => text.len() + 8,
-        Value::Bytes(bytes) => bytes.len() + 8,
-        Value::Decimal(number) => number.as_str().len() + 8,
-        _ => 24,
-    };
-    row.iter().map(cell).sum()
 }
 
 /// Reads the rows that are to be copied and fits their cells to the other side's columns. Rows that moved are left out,
@@ -256,7 +194,7 @@ async fn settle_refused(
             }
         }
     }
-    relations::record_collisions(site, lines, table, collided).await
+    record_collisions(site, lines, table, collided).await
 }
 
 /// One transaction. Answers which rows were refused one by one while the others went in.
@@ -365,281 +303,4 @@ async fn read_back(
         site.target
     ));
     Ok(stored.into_iter().map(|(key, found)| (key, found.signature)).collect())
-}
-
-/// Stores pre-images, conflicts and the base, and commits: in one transaction on LOCAL; around REMOTE's own for REMOTE.
-/// Answers the base as it is now.
-async fn record(
-    site: &Site<'_>,
-    lines: &mut Lines,
-    table: &TableRun,
-    written: &[&Ready],
-    before: &HashMap<Key, Found>,
-    after: &HashMap<Key, Signature>,
-) -> std::result::Result<Base, Trouble> {
-    let images: Vec<PreImage> =
-        written.iter().map(|ready| pre_image(site, table, ready, before, after)).collect();
-    let met: Vec<Met> =
-        written.iter().filter_map(|ready| conflict(site, table, ready, before)).collect();
-    let steps = steps(site, written, after);
-    let settled: Vec<i128> = written
-        .iter()
-        .filter(|ready| ready.item.decision.is_none_or(|decision| decision.conflict.is_none()))
-        .filter_map(|ready| table.open_conflicts.get(&ready.item.ordinal).copied())
-        .collect();
-    let dialect = site.run.dialect(Side::Local);
-    let place = lines.local.place().clone();
-    let fatal = Trouble::Fatal;
-    if site.target == Side::Remote {
-        lines.local.begin().await.map_err(|fault| trouble(&place, fault))?;
-    }
-    let name = &table.pair.name;
-    let run_id = &site.run.run_id;
-    undo::record(&mut lines.local, dialect, run_id, name, site.target, &images)
-        .await
-        .map_err(fatal)?;
-    let strategy = table.settings.policy.strategy;
-    conflicts::record(&mut lines.local, dialect, run_id, name, strategy, &met, Utc::now())
-        .await
-        .map_err(fatal)?;
-    for id in settled {
-        conflicts::settle(&mut lines.local, dialect, id, Utc::now()).await.map_err(fatal)?;
-    }
-    if site.target == Side::Remote {
-        lines.local.commit().await.map_err(|fault| trouble(&place, fault))?;
-        let remote = lines.writer(Side::Remote);
-        remote.commit().await.map_err(|fault| committing(remote.place(), fault))?;
-        lines.local.begin().await.map_err(|fault| trouble(&place, fault))?;
-    }
-    let base = table.base.with_steps(&mut lines.local, &steps).await.map_err(fatal)?;
-    lines.local.commit().await.map_err(|fault| committing(&place, fault))?;
-    Ok(base)
-}
-
-fn pre_image(
-    site: &Site<'_>,
-    table: &TableRun,
-    ready: &Ready,
-    before: &HashMap<Key, Found>,
-    after: &HashMap<Key, Signature>,
-) -> PreImage {
-    PreImage {
-        write: site.write,
-        key: table.key_json(&ready.item.key),
-        before: before.get(&ready.item.key).map(|found| table.row_json(&found.row)),
-        written: after.get(&ready.item.key).copied(),
-    }
-}
-
-fn conflict(
-    site: &Site<'_>,
-    table: &TableRun,
-    ready: &Ready,
-    before: &HashMap<Key, Found>,
-) -> Option<Met> {
-    let conflict = ready.item.decision?.conflict?;
-    let target = before.get(&ready.item.key).map(|found| table.row_json(&found.row));
-    let source = ready.source.as_ref().map(|row| table.row_json(row));
-    let (remote, local) =
-        if site.target == Side::Local { (source, target) } else { (target, source) };
-    let key = table.key_json(&ready.item.key);
-    Some(Met { ordinal: ready.item.ordinal, key, conflict, now: ready.item.now, remote, local })
-}
-
-/// What the base learns from the rows that were written.
-fn steps(site: &Site<'_>, written: &[&Ready], after: &HashMap<Key, Signature>) -> Vec<(u64, Step)> {
-    let mut steps: Vec<(u64, Step)> = written
-        .iter()
-        .filter(|ready| ready.item.recorded)
-        .filter_map(|ready| {
-            let item = &ready.item;
-            match item.decision?.base {
-                BaseStep::Keep => None,
-                BaseStep::Forget => Some((item.ordinal, Step::Forget)),
-                BaseStep::Record => {
-                    let mut now = PerSide { remote: item.now.remote, local: item.now.local };
-                    now[site.target] = after.get(&item.key).copied();
-                    Some((
-                        item.ordinal,
-                        Step::Record(Entry { remote: now.remote?, local: now.local? }),
-                    ))
-                }
-            }
-        })
-        .collect();
-    steps.sort_unstable_by_key(|(ordinal, _)| *ordinal);
-    steps
-}
-
-fn trouble(place: &crate::endpoint::Place, fault: Fault) -> Trouble {
-    match fault {
-        Fault::Deadlock => Trouble::Again(place.error(error::DEADLOCK)),
-        Fault::LockWait if matches!(place.address, crate::config::Address::File(_)) => {
-            Trouble::Fatal(place.error(error::BUSY))
-        }
-        fault => Trouble::Fatal(fault.fatal(place)),
-    }
-}
-
-/// A refused COMMIT: SQLite's deferred foreign keys speak only there, and name no row.
-fn committing(place: &crate::endpoint::Place, fault: Fault) -> Trouble {
-    match fault {
-        Fault::Row(RowFault::ForeignKey) => Trouble::Halve,
-        fault => trouble(place, fault),
-    }
-}
-
-/// Carries out what changes nothing but the base and the conflicts: rows that have become the same, rows that are gone on
-/// both sides, and rows that are left different.
-///
-/// # Errors
-/// The failure with its code.
-pub async fn remember(run: &Run, lines: &mut Lines, table: &mut TableRun) -> Result<()> {
-    let mut batches = std::mem::take(&mut table.plan.steps).drain()?;
-    loop {
-        run.cancel.check()?;
-        let items = batches.next(run.settings.batch_size)?;
-        if items.is_empty() {
-            break;
-        }
-        let mut steps: Vec<(u64, Step)> = items
-            .iter()
-            .filter(|item| item.recorded)
-            .filter_map(|item| match (item.decision?.base, item.now.remote, item.now.local) {
-                (BaseStep::Record, Some(remote), Some(local)) => {
-                    Some((item.ordinal, Step::Record(Entry { remote, local })))
-                }
-                (BaseStep::Forget, ..) => Some((item.ordinal, Step::Forget)),
-                _ => None,
-            })
-            .collect();
-        steps.sort_unstable_by_key(|(ordinal, _)| *ordinal);
-        let settled: Vec<i128> = items
-            .iter()
-            .filter_map(|item| table.open_conflicts.get(&item.ordinal).copied())
-            .collect();
-        let place = lines.local.place().clone();
-        lines.local.begin().await.map_err(|fault| fault.fatal(&place))?;
-        for id in settled {
-            conflicts::settle(&mut lines.local, run.dialect(Side::Local), id, Utc::now()).await?;
-        }
-        let base = table.base.with_steps(&mut lines.local, &steps).await?;
-        lines.local.commit().await.map_err(|fault| fault.fatal(&place))?;
-        table.base = base;
-    }
-    let mut batches = std::mem::take(&mut table.plan.left).drain()?;
-    loop {
-        run.cancel.check()?;
-        let items = batches.next(table.batch_rows(run))?;
-        if items.is_empty() {
-            return Ok(());
-        }
-        write_down(run, lines, table, &items).await?;
-    }
-}
-
-/// Stores the conflicts that are left as they are, with both rows.
-async fn write_down(
-    run: &Run,
-    lines: &mut Lines,
-    table: &mut TableRun,
-    items: &[Item],
-) -> Result<()> {
-    table.done.extend(items.iter().map(|item| item.ordinal));
-    let items: Vec<&Item> = items
-        .iter()
-        .filter(|item| item.decision.is_some_and(|decision| decision.conflict.is_some()))
-        .collect();
-    if items.is_empty() {
-        return Ok(());
-    }
-    let pair = table.pair.clone();
-    let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
-    let mut rows = PerSide::<HashMap<Key, Found>>::default();
-    for side in Side::BOTH {
-        let line = &mut lines.snapshots[side];
-        let found = read::rows(line, &run.view(&pair, side), &keys, Lock::None).await;
-        rows[side] = found.map_err(|fault| fault.fatal(lines.snapshots[side].place()))?;
-    }
-    let json = |side: Side, key: &Key| rows[side].get(key).map(|found| table.row_json(&found.row));
-    let met: Vec<Met> = items
-        .iter()
-        .filter_map(|item| {
-            let (remote, local) = (json(Side::Remote, &item.key), json(Side::Local, &item.key));
-            let conflict = item.decision?.conflict?;
-            Some(Met {
-                ordinal: item.ordinal,
-                key: table.key_json(&item.key),
-                conflict,
-                now: item.now,
-                remote,
-                local,
-            })
-        })
-        .collect();
-    let place = lines.local.place().clone();
-    lines.local.begin().await.map_err(|fault| fault.fatal(&place))?;
-    let strategy = table.settings.policy.strategy;
-    let dialect = run.dialect(Side::Local);
-    conflicts::record(
-        &mut lines.local,
-        dialect,
-        &run.run_id,
-        &pair.name,
-        strategy,
-        &met,
-        Utc::now(),
-    )
-    .await?;
-    lines.local.commit().await.map_err(|fault| fault.fatal(&place))
-}
-
-impl TableRun {
-    /// Rows per batch: as many as are asked for, fewer where rows are large.
-    pub fn batch_rows(&self, run: &Run) -> usize {
-        let average = self.weighed.bytes / self.weighed.rows.max(1);
-        let unknown = self.weighed.rows == 0 && self.pair.has_long_columns();
-        let fitting = if unknown { 50 } else { Limit::rows(1).bytes / average.max(1) };
-        run.settings.batch_size.min(fitting).max(1)
-    }
-
-    fn weigh(&mut self, bytes: usize) {
-        self.weighed.bytes += bytes;
-        self.weighed.rows += 1;
-    }
-
-    /// Notes a row that changed between two looks at it: it is looked at again in the next round.
-    fn moved(&mut self, item: &Item) {
-        self.plan.moved += 1;
-        self.touched.insert(self.base.chunk_of(item.ordinal));
-    }
-
-    fn count(&mut self, target: Side, write: Write, items: &[&Item]) {
-        let rows = items.len() as u64;
-        let written = &mut self.written[target];
-        match write {
-            Write::Insert => {
-                written.inserted += rows;
-                self.rows[target] += rows;
-            }
-            Write::Update => written.updated += rows,
-            Write::Delete => {
-                written.deleted += rows;
-                self.rows[target] = self.rows[target].saturating_sub(rows);
-            }
-        }
-        for item in items {
-            self.touched.insert(self.base.chunk_of(item.ordinal));
-        }
-    }
-
-    /// A key as a JSON object of its columns.
-    pub fn key_json(&self, key: &Key) -> serde_json::Value {
-        row::object(self.pair.key_names().zip(&key.0))
-    }
-
-    /// A row as a JSON object of its columns.
-    pub fn row_json(&self, cells: &Row) -> serde_json::Value {
-        row::object(self.pair.columns.iter().map(|column| column.name.as_str()).zip(cells))
-    }
 }

@@ -5,6 +5,7 @@
 //! tells the rooms below what to do, in which order, and what to do when one of them says no.
 
 pub mod apply;
+pub mod batch;
 pub mod cancel;
 pub mod compare;
 pub mod drive;
@@ -13,17 +14,21 @@ pub mod plan;
 pub mod preflight;
 pub mod preview;
 pub mod progress;
+pub mod record;
 pub mod relations;
 pub mod statements;
 pub mod table;
+pub mod trouble;
 pub mod worklist;
 
 use chrono::{DateTime, Utc};
 
-use self::apply::{Effort, Site, apply, remember};
+use self::apply::apply;
+use self::batch::{Effort, Site};
 use self::cancel::Cancel;
 use self::ledger::Turn;
 use self::progress::{Progress, Show};
+use self::record::remember;
 use self::worklist::Worklist;
 use crate::config::{Capture, Settings};
 use crate::endpoint::{Connection, Dialect, Endpoint, View};

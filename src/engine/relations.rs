@@ -3,20 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::Utc;
-
-use super::Lines;
-use super::apply::{Ready, Site};
+use super::batch::Ready;
 use super::statements::{self, Refused};
-use super::table::TableRun;
-use super::worklist::Item;
-use crate::endpoint::read::{self, Found, Lock};
-use crate::endpoint::{Connection, Fault, RowFault, View, write};
-use crate::error::Result;
-use crate::journal::conflicts::{self, Met};
-use crate::model::{Key, Kind, PerSide, Side, Value, canonical};
-use crate::plan::merge::{ConflictKind, Write};
-use crate::plan::policy::Conflict;
+use crate::endpoint::read::Found;
+use crate::endpoint::{Connection, Fault, View, write};
+use crate::model::{Key, Kind, Value, canonical};
+use crate::plan::merge::Write;
 
 /// Which of the rows that should go have children that stay. A cascade is never left to the server: what it would take
 /// along was not decided about.
@@ -213,66 +205,4 @@ async fn insert_then_refer(
     }
     refused.dedup_by_key(|(ordinal, _)| *ordinal);
     Ok(refused)
-}
-
-/// Writes down rows that collided with other rows for good, with both sides' versions.
-///
-/// # Errors
-/// The failure with its code.
-pub async fn record_collisions(
-    site: &Site<'_>,
-    lines: &mut Lines,
-    table: &mut TableRun,
-    collided: Vec<(Item, Refused)>,
-) -> Result<()> {
-    let kind = |refused: &Refused| match refused {
-        Refused::Row(RowFault::Duplicate) => Some(ConflictKind::Unique),
-        Refused::Row(RowFault::ForeignKey) | Refused::HasChildren => Some(ConflictKind::Parent),
-        _ => None,
-    };
-    let collided: Vec<(Item, ConflictKind)> = collided
-        .into_iter()
-        .filter_map(|(item, refused)| kind(&refused).map(|kind| (item, kind)))
-        .collect();
-    if collided.is_empty() {
-        return Ok(());
-    }
-    let pair = table.pair.clone();
-    let keys: Vec<Key> = collided.iter().map(|(item, _)| item.key.clone()).collect();
-    let mut rows = PerSide::<HashMap<Key, Found>>::default();
-    for side in Side::BOTH {
-        let found =
-            read::rows(&mut lines.snapshots[side], &site.run.view(&pair, side), &keys, Lock::None)
-                .await;
-        rows[side] = found.map_err(|fault| fault.fatal(lines.snapshots[side].place()))?;
-    }
-    let json = |side: Side, key: &Key| rows[side].get(key).map(|found| table.row_json(&found.row));
-    let met: Vec<Met> = collided
-        .iter()
-        .map(|(item, kind)| Met {
-            ordinal: item.ordinal,
-            key: table.key_json(&item.key),
-            conflict: Conflict { kind: *kind, winner: None, pending: true },
-            now: item.now,
-            remote: json(Side::Remote, &item.key),
-            local: json(Side::Local, &item.key),
-        })
-        .collect();
-    let (dialect, strategy) = (site.run.dialect(Side::Local), table.settings.policy.strategy);
-    let place = lines.local.place().clone();
-    lines.local.begin().await.map_err(|fault| fault.fatal(&place))?;
-    conflicts::record(
-        &mut lines.local,
-        dialect,
-        &site.run.run_id,
-        &pair.name,
-        strategy,
-        &met,
-        Utc::now(),
-    )
-    .await?;
-    lines.local.commit().await.map_err(|fault| fault.fatal(&place))?;
-    table.conflicts.detected += met.len() as u64;
-    table.conflicts.manual += met.len() as u64;
-    Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! A statement of many rows that is refused has done nothing; it is halved until the row at fault stands alone.
 
-use super::apply::Ready;
+use super::batch::Ready;
 use crate::endpoint::{Connection, Fault, RowFault, View, write};
 use crate::error::{self, SyncError};
 use crate::model::{Key, Row};

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::compare::{self, compare};
 use super::plan::Plan;
+use super::worklist::Item;
 use super::{Lines, Run};
 use crate::capture::{self, Proposal, digest, scan};
 use crate::config::Capture;
@@ -14,8 +15,10 @@ use crate::error::{self, Result, SyncError};
 use crate::journal::base::Base;
 use crate::journal::conflicts;
 use crate::journal::settings::TableSettings;
-use crate::model::{PerSide, Side};
+use crate::model::{Key, PerSide, Row, Side, row};
+use crate::plan::batch::Limit;
 use crate::plan::guard::{self, Intent, Refusal};
+use crate::plan::merge::Write;
 use crate::plan::policy::SyncType;
 use crate::plan::schema_match::TablePair;
 use crate::report::{Conflicts, Failure, Written};
@@ -234,6 +237,56 @@ impl TableRun {
         if !self.notes.iter().any(|known| known == note) {
             self.notes.push(note.to_owned());
         }
+    }
+}
+
+impl TableRun {
+    /// Rows per batch: as many as are asked for, fewer where rows are large.
+    pub fn batch_rows(&self, run: &Run) -> usize {
+        let average = self.weighed.bytes / self.weighed.rows.max(1);
+        let unknown = self.weighed.rows == 0 && self.pair.has_long_columns();
+        let fitting = if unknown { 50 } else { Limit::rows(1).bytes / average.max(1) };
+        run.settings.batch_size.min(fitting).max(1)
+    }
+
+    pub(super) fn weigh(&mut self, bytes: usize) {
+        self.weighed.bytes += bytes;
+        self.weighed.rows += 1;
+    }
+
+    /// Notes a row that changed between two looks at it: it is looked at again in the next round.
+    pub(super) fn moved(&mut self, item: &Item) {
+        self.plan.moved += 1;
+        self.touched.insert(self.base.chunk_of(item.ordinal));
+    }
+
+    pub(super) fn count(&mut self, target: Side, write: Write, items: &[&Item]) {
+        let rows = items.len() as u64;
+        let written = &mut self.written[target];
+        match write {
+            Write::Insert => {
+                written.inserted += rows;
+                self.rows[target] += rows;
+            }
+            Write::Update => written.updated += rows,
+            Write::Delete => {
+                written.deleted += rows;
+                self.rows[target] = self.rows[target].saturating_sub(rows);
+            }
+        }
+        for item in items {
+            self.touched.insert(self.base.chunk_of(item.ordinal));
+        }
+    }
+
+    /// A key as a JSON object of its columns.
+    pub fn key_json(&self, key: &Key) -> serde_json::Value {
+        row::object(self.pair.key_names().zip(&key.0))
+    }
+
+    /// A row as a JSON object of its columns.
+    pub fn row_json(&self, cells: &Row) -> serde_json::Value {
+        row::object(self.pair.columns.iter().map(|column| column.name.as_str()).zip(cells))
     }
 }
 

@@ -4,11 +4,21 @@ use std::ops::RangeInclusive;
 
 use super::expression::{ordinal, shown, signature};
 use super::{Dialect, SIGNED, Statement, UNSIGNED, View, places};
-use crate::endpoint::read::Lock;
 use crate::model::{ForeignKey, Key, KeyForm, Kind, Row, Value, fit};
 
 /// A stretch of ordinals, both ends included.
 pub type Span = RangeInclusive<u64>;
+
+/// Whether rows are locked as they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lock {
+    /// They are not.
+    None,
+    /// They are, and those that others hold are waited for.
+    Wait,
+    /// They are, and those that others hold are left out of the answer.
+    Skip,
+}
 
 /// Chunk bounds beyond this are not exact in `INTERVAL()`, which compares doubles.
 const EXACT: i128 = 1 << 53;

@@ -1,0 +1,259 @@
+//! What a run remembers: pre-images, conflicts, and the base; with the rows that it writes, and without.
+//!
+//! On LOCAL everything is one transaction with the rows. For REMOTE the pre-images are committed on LOCAL before its own commit
+//! and the base after it, so that a run that dies anywhere has lost nothing and believes nothing that is not so.
+
+use std::collections::HashMap;
+
+use chrono::Utc;
+
+use super::batch::{Ready, Site};
+use super::statements::Refused;
+use super::table::TableRun;
+use super::trouble::{Trouble, committing, trouble};
+use super::worklist::Item;
+use super::{Lines, Run};
+use crate::endpoint::RowFault;
+use crate::endpoint::read::{self, Found, Lock};
+use crate::error::Result;
+use crate::journal::base::{Base, Step};
+use crate::journal::conflicts::{self, Met};
+use crate::journal::undo::{self, PreImage};
+use crate::model::{Key, PerSide, Side, Signature};
+use crate::plan::merge::{ConflictKind, Entry};
+use crate::plan::policy::{BaseStep, Conflict};
+
+/// Stores pre-images, conflicts and the base, and commits: in one transaction on LOCAL; around REMOTE's own for REMOTE.
+/// Answers the base as it is now.
+pub(super) async fn record(
+    site: &Site<'_>,
+    lines: &mut Lines,
+    table: &TableRun,
+    written: &[&Ready],
+    before: &HashMap<Key, Found>,
+    after: &HashMap<Key, Signature>,
+) -> std::result::Result<Base, Trouble> {
+    let images: Vec<PreImage> =
+        written.iter().map(|ready| pre_image(site, table, ready, before, after)).collect();
+    let met: Vec<Met> =
+        written.iter().filter_map(|ready| conflict(site, table, ready, before)).collect();
+    let steps = steps(site, written, after);
+    let settled: Vec<i128> = written
+        .iter()
+        .filter(|ready| ready.item.decision.is_none_or(|decision| decision.conflict.is_none()))
+        .filter_map(|ready| table.open_conflicts.get(&ready.item.ordinal).copied())
+        .collect();
+    let dialect = site.run.dialect(Side::Local);
+    let place = lines.local.place().clone();
+    let fatal = Trouble::Fatal;
+    if site.target == Side::Remote {
+        lines.local.begin().await.map_err(|fault| trouble(&place, fault))?;
+    }
+    let name = &table.pair.name;
+    let run_id = &site.run.run_id;
+    undo::record(&mut lines.local, dialect, run_id, name, site.target, &images)
+        .await
+        .map_err(fatal)?;
+    let strategy = table.settings.policy.strategy;
+    conflicts::record(&mut lines.local, dialect, run_id, name, strategy, &met, Utc::now())
+        .await
+        .map_err(fatal)?;
+    for id in settled {
+        conflicts::settle(&mut lines.local, dialect, id, Utc::now()).await.map_err(fatal)?;
+    }
+    if site.target == Side::Remote {
+        lines.local.commit().await.map_err(|fault| trouble(&place, fault))?;
+        let remote = lines.writer(Side::Remote);
+        remote.commit().await.map_err(|fault| committing(remote.place(), fault))?;
+        lines.local.begin().await.map_err(|fault| trouble(&place, fault))?;
+    }
+    let base = table.base.with_steps(&mut lines.local, &steps).await.map_err(fatal)?;
+    lines.local.commit().await.map_err(|fault| committing(&place, fault))?;
+    Ok(base)
+}
+
+fn pre_image(
+    site: &Site<'_>,
+    table: &TableRun,
+    ready: &Ready,
+    before: &HashMap<Key, Found>,
+    after: &HashMap<Key, Signature>,
+) -> PreImage {
+    PreImage {
+        write: site.write,
+        key: table.key_json(&ready.item.key),
+        before: before.get(&ready.item.key).map(|found| table.row_json(&found.row)),
+        written: after.get(&ready.item.key).copied(),
+    }
+}
+
+fn conflict(
+    site: &Site<'_>,
+    table: &TableRun,
+    ready: &Ready,
+    before: &HashMap<Key, Found>,
+) -> Option<Met> {
+    let conflict = ready.item.decision?.conflict?;
+    let target = before.get(&ready.item.key).map(|found| table.row_json(&found.row));
+    let source = ready.source.as_ref().map(|row| table.row_json(row));
+    let (remote, local) =
+        if site.target == Side::Local { (source, target) } else { (target, source) };
+    let key = table.key_json(&ready.item.key);
+    Some(Met { ordinal: ready.item.ordinal, key, conflict, now: ready.item.now, remote, local })
+}
+
+/// What the base learns from the rows that were written.
+fn steps(site: &Site<'_>, written: &[&Ready], after: &HashMap<Key, Signature>) -> Vec<(u64, Step)> {
+    let mut steps: Vec<(u64, Step)> = written
+        .iter()
+        .filter(|ready| ready.item.recorded)
+        .filter_map(|ready| {
+            let item = &ready.item;
+            match item.decision?.base {
+                BaseStep::Keep => None,
+                BaseStep::Forget => Some((item.ordinal, Step::Forget)),
+                BaseStep::Record => {
+                    let mut now = PerSide { remote: item.now.remote, local: item.now.local };
+                    now[site.target] = after.get(&item.key).copied();
+                    Some((
+                        item.ordinal,
+                        Step::Record(Entry { remote: now.remote?, local: now.local? }),
+                    ))
+                }
+            }
+        })
+        .collect();
+    steps.sort_unstable_by_key(|(ordinal, _)| *ordinal);
+    steps
+}
+
+/// Carries out what changes nothing but the base and the conflicts: rows that have become the same, rows that are gone on
+/// both sides, and rows that are left different.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn remember(run: &Run, lines: &mut Lines, table: &mut TableRun) -> Result<()> {
+    let mut batches = std::mem::take(&mut table.plan.steps).drain()?;
+    loop {
+        run.cancel.check()?;
+        let items = batches.next(run.settings.batch_size)?;
+        if items.is_empty() {
+            break;
+        }
+        let mut steps: Vec<(u64, Step)> = items
+            .iter()
+            .filter(|item| item.recorded)
+            .filter_map(|item| match (item.decision?.base, item.now.remote, item.now.local) {
+                (BaseStep::Record, Some(remote), Some(local)) => {
+                    Some((item.ordinal, Step::Record(Entry { remote, local })))
+                }
+                (BaseStep::Forget, ..) => Some((item.ordinal, Step::Forget)),
+                _ => None,
+            })
+            .collect();
+        steps.sort_unstable_by_key(|(ordinal, _)| *ordinal);
+        let settled: Vec<i128> = items
+            .iter()
+            .filter_map(|item| table.open_conflicts.get(&item.ordinal).copied())
+            .collect();
+        let place = lines.local.place().clone();
+        lines.local.begin().await.map_err(|fault| fault.fatal(&place))?;
+        for id in settled {
+            conflicts::settle(&mut lines.local, run.dialect(Side::Local), id, Utc::now()).await?;
+        }
+        let base = table.base.with_steps(&mut lines.local, &steps).await?;
+        lines.local.commit().await.map_err(|fault| fault.fatal(&place))?;
+        table.base = base;
+    }
+    let mut batches = std::mem::take(&mut table.plan.left).drain()?;
+    loop {
+        run.cancel.check()?;
+        let items = batches.next(table.batch_rows(run))?;
+        if items.is_empty() {
+            return Ok(());
+        }
+        write_down(run, lines, table, &items).await?;
+    }
+}
+
+/// Stores the conflicts that are left as they are.
+async fn write_down(
+    run: &Run,
+    lines: &mut Lines,
+    table: &mut TableRun,
+    items: &[Item],
+) -> Result<()> {
+    table.done.extend(items.iter().map(|item| item.ordinal));
+    let conflict = |item: &Item| Some((item.clone(), item.decision?.conflict?));
+    let met = items.iter().filter_map(conflict).collect();
+    store(run, lines, table, met).await
+}
+
+/// Writes down rows that collided with other rows for good.
+///
+/// # Errors
+/// The failure with its code.
+pub(super) async fn record_collisions(
+    site: &Site<'_>,
+    lines: &mut Lines,
+    table: &mut TableRun,
+    collided: Vec<(Item, Refused)>,
+) -> Result<()> {
+    let kind = |refused: &Refused| match refused {
+        Refused::Row(RowFault::Duplicate) => Some(ConflictKind::Unique),
+        Refused::Row(RowFault::ForeignKey) | Refused::HasChildren => Some(ConflictKind::Parent),
+        _ => None,
+    };
+    let conflict = |(item, refused): (Item, Refused)| {
+        Some((item, Conflict { kind: kind(&refused)?, winner: None, pending: true }))
+    };
+    let met: Vec<(Item, Conflict)> = collided.into_iter().filter_map(conflict).collect();
+    table.conflicts.detected += met.len() as u64;
+    table.conflicts.manual += met.len() as u64;
+    store(site.run, lines, table, met).await
+}
+
+/// Stores conflicts with both rows as they are now.
+async fn store(
+    run: &Run,
+    lines: &mut Lines,
+    table: &TableRun,
+    conflicts: Vec<(Item, Conflict)>,
+) -> Result<()> {
+    if conflicts.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<Key> = conflicts.iter().map(|(item, _)| item.key.clone()).collect();
+    let mut rows = PerSide::<HashMap<Key, Found>>::default();
+    for side in Side::BOTH {
+        let line = &mut lines.snapshots[side];
+        let found = read::rows(line, &run.view(&table.pair, side), &keys, Lock::None).await;
+        rows[side] = found.map_err(|fault| fault.fatal(lines.snapshots[side].place()))?;
+    }
+    let json = |side: Side, key: &Key| rows[side].get(key).map(|found| table.row_json(&found.row));
+    let met: Vec<Met> = conflicts
+        .iter()
+        .map(|(item, conflict)| Met {
+            ordinal: item.ordinal,
+            key: table.key_json(&item.key),
+            conflict: *conflict,
+            now: item.now,
+            remote: json(Side::Remote, &item.key),
+            local: json(Side::Local, &item.key),
+        })
+        .collect();
+    let place = lines.local.place().clone();
+    lines.local.begin().await.map_err(|fault| fault.fatal(&place))?;
+    let (dialect, strategy) = (run.dialect(Side::Local), table.settings.policy.strategy);
+    conflicts::record(
+        &mut lines.local,
+        dialect,
+        &run.run_id,
+        &table.pair.name,
+        strategy,
+        &met,
+        Utc::now(),
+    )
+    .await?;
+    lines.local.commit().await.map_err(|fault| fault.fatal(&place))
+}
