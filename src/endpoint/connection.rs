@@ -8,19 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use sqlx::{MySql, Sqlite};
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
 use super::{Fault, Place, Purpose, Statement};
 use crate::config::Address;
-use crate::endpoint::mysql::session::MySqlSession;
-use crate::endpoint::sqlite::session::SqliteSession;
+use crate::endpoint::{mysql, session, sqlite};
 use crate::error::{self, Result, SyncError};
 use crate::model::Row;
 
 enum Session {
-    MySql(Box<MySqlSession>),
-    Sqlite(Box<SqliteSession>),
+    MySql(Box<session::Session<MySql>>),
+    Sqlite(Box<session::Session<Sqlite>>),
 }
 
 /// One line to one server.
@@ -42,10 +42,10 @@ impl Connection {
         let opening = async {
             Ok(match &place.address {
                 Address::Server(server) => {
-                    Session::MySql(Box::new(MySqlSession::open(place, server, purpose).await?))
+                    Session::MySql(Box::new(mysql::session::open(place, server, purpose).await?))
                 }
                 Address::File(path) => {
-                    Session::Sqlite(Box::new(SqliteSession::open(place, path).await?))
+                    Session::Sqlite(Box::new(sqlite::session::open(place, path).await?))
                 }
             })
         };

@@ -13,6 +13,7 @@ pub mod fault;
 pub mod introspect;
 pub mod mysql;
 pub mod read;
+pub mod session;
 pub mod sql;
 pub mod sqlite;
 pub mod write;

@@ -1,22 +1,12 @@
 //! A session on a MySQL or MariaDB server, set up so that values arrive as they are.
 
-use std::ops::ControlFlow;
+use sqlx::ConnectOptions;
+use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlSslMode};
 
-use futures_util::StreamExt;
-use futures_util::stream::BoxStream;
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Either, Executor, SqlSafeStr, SqlStr};
-
-use super::values::{arguments, decode};
 use crate::config::{ServerAddress, SslMode};
+use crate::endpoint::session::Session;
 use crate::endpoint::{Fault, Place, Purpose, Statement};
 use crate::error::{self, Result};
-use crate::model::Row;
-
-/// One session.
-pub struct MySqlSession {
-    connection: MySqlConnection,
-}
 
 /// The modes under which nothing is cut or rounded silently, rows with id 0 stay at 0, and zero dates and
 /// `2024-00-00` are taken as they are.
@@ -27,131 +17,69 @@ const SQL_MODE: &str =
 /// as a packet of its own on a line without TCP_NODELAY, and the next request then waits some 40 ms for the server's delayed ACK.
 const STATEMENTS: usize = 400;
 
-impl MySqlSession {
-    /// Connects and sets the session up.
-    ///
-    /// # Errors
-    /// `DB_CONN_001` to `DB_CONN_004`.
-    pub async fn open(place: &Place, server: &ServerAddress, purpose: Purpose) -> Result<Self> {
-        let ssl_mode = match server.ssl_mode {
-            SslMode::Disabled => MySqlSslMode::Disabled,
-            SslMode::Preferred => MySqlSslMode::Preferred,
-            SslMode::Required => MySqlSslMode::Required,
-            SslMode::VerifyCa => MySqlSslMode::VerifyCa,
-            SslMode::VerifyIdentity => MySqlSslMode::VerifyIdentity,
-        };
-        let mut options = MySqlConnectOptions::new()
-            .host(&server.host)
-            .port(server.port)
-            .username(&server.user)
-            .password(server.password.expose())
-            .database(&server.database)
-            .ssl_mode(ssl_mode)
-            .charset("utf8mb4")
-            .statement_cache_capacity(STATEMENTS)
-            .pipes_as_concat(false)
-            .no_engine_substitution(false)
-            .timezone(None)
-            .set_names(false)
-            .disable_statement_logging();
-        if let Some(authority) = &server.ssl_ca {
-            options = options.ssl_ca(authority);
-        }
-        let connection =
-            options.connect().await.map_err(|problem| match place.fault(&problem, "connect") {
-                Fault::Fatal(failure) if failure.sentences == error::CONNECTION_LOST => {
-                    let reason = failure.name("reason").unwrap_or_default().to_owned();
-                    place.error(error::CANNOT_CONNECT).with("reason", reason)
-                }
-                fault => fault.fatal(place),
-            })?;
-        let mut session = Self { connection };
-        let isolation = match purpose {
-            Purpose::Snapshot => "REPEATABLE READ",
-            Purpose::Write => "READ COMMITTED",
-        };
-        // Whole seconds, and never zero: a server takes 0 for "do not wait", which MySQL refuses.
-        let wait = place.patience.lock.as_secs().max(1);
-        let setup = [
-            "SET NAMES utf8mb4".to_owned(),
-            format!(
-                "SET SESSION sql_mode='{SQL_MODE}',time_zone='+00:00',innodb_lock_wait_timeout={wait}"
-            ),
-            format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"),
-            "SET SESSION group_concat_max_len=1048576,foreign_key_checks=1,unique_checks=1"
-                .to_owned(),
-        ];
-        let snapshot = (purpose == Purpose::Snapshot)
-            .then(|| "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_owned());
-        for sql in setup.into_iter().chain(snapshot) {
-            session
-                .text(&sql)
-                .await
-                .map_err(|problem| place.fault(&problem, "connect").fatal(place))?;
-        }
-        Ok(session)
+/// Connects and sets the session up.
+///
+/// # Errors
+/// `DB_CONN_001` to `DB_CONN_004`.
+pub async fn open(
+    place: &Place,
+    server: &ServerAddress,
+    purpose: Purpose,
+) -> Result<Session<MySql>> {
+    let ssl_mode = match server.ssl_mode {
+        SslMode::Disabled => MySqlSslMode::Disabled,
+        SslMode::Preferred => MySqlSslMode::Preferred,
+        SslMode::Required => MySqlSslMode::Required,
+        SslMode::VerifyCa => MySqlSslMode::VerifyCa,
+        SslMode::VerifyIdentity => MySqlSslMode::VerifyIdentity,
+    };
+    let mut options = MySqlConnectOptions::new()
+        .host(&server.host)
+        .port(server.port)
+        .username(&server.user)
+        .password(server.password.expose())
+        .database(&server.database)
+        .ssl_mode(ssl_mode)
+        .charset("utf8mb4")
+        .statement_cache_capacity(STATEMENTS)
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .timezone(None)
+        .set_names(false)
+        .disable_statement_logging();
+    if let Some(authority) = &server.ssl_ca {
+        options = options.ssl_ca(authority);
     }
-
-    /// Runs text through the plain protocol, which also takes what cannot be prepared.
-    async fn text(&mut self, sql: &str) -> std::result::Result<u64, sqlx::Error> {
-        let done = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await?;
-        Ok(done.rows_affected())
-    }
-
-    /// Runs a statement without result rows.
-    pub async fn execute(
-        &mut self,
-        statement: &Statement,
-    ) -> std::result::Result<u64, sqlx::Error> {
-        if statement.args.is_empty() {
-            return self.text(&statement.sql).await;
-        }
-        let query = sqlx::query_with(safe(statement), arguments(&statement.args)?);
-        Ok(self.connection.execute(query).await?.rows_affected())
-    }
-
-    /// Hands each row of a result to `each` until it breaks off.
-    pub async fn for_each(
-        &mut self,
-        statement: &Statement,
-        each: &mut (dyn FnMut(Row) -> ControlFlow<()> + Send),
-    ) -> std::result::Result<(), sqlx::Error> {
-        let mut rows = self.stream(statement);
-        while let Some(row) = rows.next().await {
-            if each(row?).is_break() {
-                break;
+    let connection =
+        options.connect().await.map_err(|problem| match place.fault(&problem, "connect") {
+            Fault::Fatal(failure) if failure.sentences == error::CONNECTION_LOST => {
+                let reason = failure.name("reason").unwrap_or_default().to_owned();
+                place.error(error::CANNOT_CONNECT).with("reason", reason)
             }
-        }
-        Ok(())
+            fault => fault.fatal(place),
+        })?;
+    let mut session = Session::<MySql>::on(connection);
+    let isolation = match purpose {
+        Purpose::Snapshot => "REPEATABLE READ",
+        Purpose::Write => "READ COMMITTED",
+    };
+    // Whole seconds, and never zero: a server takes 0 for "do not wait", which MySQL refuses.
+    let wait = place.patience.lock.as_secs().max(1);
+    let setup = [
+        "SET NAMES utf8mb4".to_owned(),
+        format!(
+            "SET SESSION sql_mode='{SQL_MODE}',time_zone='+00:00',innodb_lock_wait_timeout={wait}"
+        ),
+        format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"),
+        "SET SESSION group_concat_max_len=1048576,foreign_key_checks=1,unique_checks=1".to_owned(),
+    ];
+    let snapshot = (purpose == Purpose::Snapshot)
+        .then(|| "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_owned());
+    for sql in setup.into_iter().chain(snapshot) {
+        session
+            .execute(&Statement::new(sql))
+            .await
+            .map_err(|problem| place.fault(&problem, "connect").fatal(place))?;
     }
-
-    /// The rows of a result as they come.
-    pub fn stream<'a>(
-        &'a mut self,
-        statement: &'a Statement,
-    ) -> BoxStream<'a, std::result::Result<Row, sqlx::Error>> {
-        let arguments = match arguments(&statement.args) {
-            Ok(arguments) => arguments,
-            Err(problem) => return Box::pin(futures_util::stream::once(async { Err(problem) })),
-        };
-        let query = sqlx::query_with(safe(statement), arguments);
-        let rows = self.connection.fetch_many(query).filter_map(move |step| {
-            std::future::ready(match step {
-                Ok(Either::Left(_)) => None,
-                Ok(Either::Right(row)) => Some(decode(&row, &statement.cells)),
-                Err(problem) => Some(Err(problem)),
-            })
-        });
-        Box::pin(rows)
-    }
-
-    /// Says goodbye.
-    pub async fn close(self) {
-        // The line is going away whether or not the server hears of it.
-        let _ = self.connection.close().await;
-    }
-}
-
-fn safe(statement: &Statement) -> SqlStr {
-    AssertSqlSafe(statement.sql.clone()).into_sql_str()
+    Ok(session)
 }

@@ -2,21 +2,32 @@
 
 use sqlx::decode::Decode;
 use sqlx::error::BoxDynError;
-use sqlx::mysql::{MySql, MySqlArguments, MySqlRow};
+use sqlx::mysql::{MySql, MySqlArguments, MySqlQueryResult, MySqlRow};
 use sqlx::{Arguments, Error, Row as _, ValueRef};
 
+use crate::endpoint::session::Driver;
 use crate::model::number::Decimal;
 use crate::model::row::from_text;
 use crate::model::value::uuid_dashed;
 use crate::model::{Kind, Row, Value};
 
-/// A statement's arguments.
-pub fn arguments(values: &[Value]) -> Result<MySqlArguments, Error> {
-    let mut arguments = MySqlArguments::default();
-    for value in values {
-        bind(&mut arguments, value).map_err(Error::Encode)?;
+impl Driver for MySql {
+    fn arguments(values: &[Value]) -> Result<MySqlArguments, Error> {
+        let mut arguments = MySqlArguments::default();
+        for value in values {
+            bind(&mut arguments, value).map_err(Error::Encode)?;
+        }
+        Ok(arguments)
     }
-    Ok(arguments)
+
+    /// The result set's own types lie (MariaDB's JSON comes as a BLOB): the announced kinds count.
+    fn decode(row: &MySqlRow, kinds: &[Kind]) -> Result<Row, Error> {
+        kinds.iter().enumerate().map(|(at, kind)| cell(row, at, kind)).collect()
+    }
+
+    fn touched(done: &MySqlQueryResult) -> u64 {
+        done.rows_affected()
+    }
 }
 
 fn bind(arguments: &mut MySqlArguments, value: &Value) -> Result<(), BoxDynError> {
@@ -35,11 +46,6 @@ fn bind(arguments: &mut MySqlArguments, value: &Value) -> Result<(), BoxDynError
         Value::Time(time) => arguments.add(time.to_string()),
         Value::Uuid(uuid) => arguments.add(uuid_dashed(uuid)),
     }
-}
-
-/// A result row, cell by cell, by the kinds that the statement announced (the result set's own types lie).
-pub fn decode(row: &MySqlRow, kinds: &[Kind]) -> Result<Row, Error> {
-    kinds.iter().enumerate().map(|(at, kind)| cell(row, at, kind)).collect()
 }
 
 fn cell(row: &MySqlRow, at: usize, kind: &Kind) -> Result<Value, Error> {

@@ -5,21 +5,31 @@
 
 use sqlx::decode::Decode;
 use sqlx::error::BoxDynError;
-use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteQueryResult, SqliteRow};
 use sqlx::{Arguments, Error, Row as _, TypeInfo, ValueRef};
 
+use crate::endpoint::session::Driver;
 use crate::model::number::Decimal;
 use crate::model::row::from_text;
 use crate::model::value::uuid_digits;
 use crate::model::{Kind, Row, Value};
 
-/// A statement's arguments.
-pub fn arguments(values: &[Value]) -> Result<SqliteArguments, Error> {
-    let mut arguments = SqliteArguments::default();
-    for value in values {
-        bind(&mut arguments, value).map_err(Error::Encode)?;
+impl Driver for Sqlite {
+    fn arguments(values: &[Value]) -> Result<SqliteArguments, Error> {
+        let mut arguments = SqliteArguments::default();
+        for value in values {
+            bind(&mut arguments, value).map_err(Error::Encode)?;
+        }
+        Ok(arguments)
     }
-    Ok(arguments)
+
+    fn decode(row: &SqliteRow, kinds: &[Kind]) -> Result<Row, Error> {
+        kinds.iter().enumerate().map(|(at, kind)| cell(row, at, kind)).collect()
+    }
+
+    fn touched(done: &SqliteQueryResult) -> u64 {
+        done.rows_affected()
+    }
 }
 
 fn bind(arguments: &mut SqliteArguments, value: &Value) -> Result<(), BoxDynError> {
@@ -44,11 +54,6 @@ fn bind(arguments: &mut SqliteArguments, value: &Value) -> Result<(), BoxDynErro
         Value::Time(time) => Arguments::add(arguments, time.to_string()),
         Value::Uuid(uuid) => Arguments::add(arguments, uuid_digits(uuid)),
     }
-}
-
-/// A result row, cell by cell.
-pub fn decode(row: &SqliteRow, kinds: &[Kind]) -> Result<Row, Error> {
-    kinds.iter().enumerate().map(|(at, kind)| cell(row, at, kind)).collect()
 }
 
 fn cell(row: &SqliteRow, at: usize, kind: &Kind) -> Result<Value, Error> {
