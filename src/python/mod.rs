@@ -41,6 +41,10 @@ mod _native {
     /// Reads the settings and answers them as JSON.
     #[pyfunction]
     #[pyo3(signature = (env_file))]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "Python's path arrives as a value of its own"
+    )]
     fn settings(py: Python<'_>, env_file: Option<PathBuf>) -> PyResult<String> {
         let settings =
             Settings::load(env_file.as_deref()).map_err(|error| errors::raise(py, &error))?;
