@@ -1,6 +1,7 @@
 """Fixtures that several files share: a recorded engine, and databases of a test's own."""
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,10 @@ FAILURE = {
     "names": {"table": "products", "side": "LOCAL"},
 }
 CHANGE = {"key": {"id": 1}, "action": "UPDATE", "to": "LOCAL", "columns": ["price"]}
+
+# A shell that starts us in the background has us ignore Ctrl-C, and so would every process that
+# the tests start; but Ctrl-C is what some of them are about.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def table_data(**changes: Any) -> dict[str, Any]:
