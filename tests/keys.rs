@@ -110,3 +110,36 @@ fn letter_case_and_spaces_are_bytes() {
         pair.assert_settled("");
     });
 }
+
+/// A key compared as a double, or as text, would find its neighbours as well.
+#[test]
+fn neighbours_of_a_key_are_left_alone() {
+    each_pairing(|pair| {
+        if pair.local.is_file() {
+            return;
+        }
+        pair.both(
+            "CREATE TABLE near (k DECIMAL(20,2) NOT NULL PRIMARY KEY, v INTEGER); \
+             CREATE TABLE nearer (d DATETIME(6) NOT NULL, k DECIMAL(20,2) NOT NULL, l VARCHAR(9) CHARACTER SET latin1 NOT NULL, \
+             v INTEGER, PRIMARY KEY (d, k, l))",
+        );
+        for n in 10..60 {
+            pair.remote.sql(&format!(
+                "INSERT INTO near VALUES (123456789012345678.{n}, 1); \
+                 INSERT INTO nearer VALUES ('2024-01-01 00:00:00.0000{n}', 123456789012345678.{n}, 'é{n}', 1)"
+            ));
+        }
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+        pair.remote.sql("DELETE FROM near WHERE v=1 AND RIGHT(k, 1) IN ('0', '4', '6')");
+        pair.remote.sql("DELETE FROM nearer WHERE RIGHT(l, 1)='3'");
+        pair.local.sql("UPDATE near SET v=2 WHERE RIGHT(k, 1)='1'");
+        pair.local.sql("UPDATE nearer SET v=2 WHERE RIGHT(l, 1)='5'");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT k, v FROM near ORDER BY k");
+        pair.assert_same("SELECT d, k, l, v FROM nearer ORDER BY l");
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM near"), "35", "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM nearer"), "45", "{}", pair.name);
+        pair.assert_settled("");
+    });
+}

@@ -126,3 +126,20 @@ fn a_trigger_that_changes_what_was_written_never_flows_back() {
         assert_eq!(pair.remote.cell("SELECT v FROM names WHERE id=1"), "quiet");
     });
 }
+
+#[test]
+fn every_row_takes_its_neighbours_place() {
+    each_pairing(|pair| {
+        pair.both(
+            "CREATE TABLE line (id INTEGER NOT NULL PRIMARY KEY, place INTEGER NOT NULL UNIQUE)",
+        );
+        let rows: Vec<String> = (0..2500).map(|id| format!("({id},{id})")).collect();
+        pair.remote.sql(&format!("INSERT INTO line VALUES {}", rows.join(",")));
+        pair.sync("--type FULL");
+        pair.remote.sql("UPDATE line SET place=-place-1; UPDATE line SET place=-place");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {:#?}", pair.name, report.errors.first());
+        pair.assert_same("SELECT id, place FROM line ORDER BY id");
+        pair.assert_settled("");
+    });
+}

@@ -3,7 +3,7 @@
 //! Whoever calls has locked the rows, has fitted the cells to the columns, and takes the fault apart.
 
 use super::{Connection, Fault, View};
-use crate::model::{ForeignKey, Key, Kind, Row, Value};
+use crate::model::{Column, ForeignKey, Key, Row, Value};
 
 /// New rows, in as few statements as arguments and bytes allow. On a fault some statements may have been done:
 /// the caller rolls back, or hands in the rows one statement at a time.
@@ -70,7 +70,7 @@ pub async fn referred(
     view: &View<'_>,
     foreign_key: &ForeignKey,
     values: &[Vec<Value>],
-    kinds: &[Kind],
+    parents: &[&Column],
 ) -> Result<Vec<Row>, Fault> {
-    connection.try_fetch(&view.select_referred(foreign_key, values, kinds)).await
+    connection.try_fetch(&view.select_referred(foreign_key, values, parents)).await
 }

@@ -23,6 +23,10 @@ use crate::model::{Key, Row, Side, Signature, canonical, fit};
 use crate::plan::batch::Limit;
 use crate::plan::merge::Write;
 
+/// Rows that are untangled at once.
+const ENTANGLED: usize = 20_000;
+/// Times that rows are left out of a batch of entangled ones before all of it is put off.
+const LEFT_OUT: u32 = 5;
 /// Attempts at a batch that the server rolls back.
 const ATTEMPTS: u32 = 6;
 
@@ -39,7 +43,7 @@ pub async fn apply(
 ) -> Result<()> {
     let mut batches = list.drain()?;
     loop {
-        let items = batches.next(table.batch_rows(site.run))?;
+        let items = batches.next(rows_at_once(site, table))?;
         if items.is_empty() {
             return Ok(());
         }
@@ -47,15 +51,21 @@ pub async fn apply(
         let done = items.len();
         let ready = prepare(site, lines, table, items).await?;
         let size = |ready: &Ready| ready.row.as_ref().map_or(64, bytes);
-        let limit = Limit {
-            bytes: Limit::rows(1).bytes.min(site.run.endpoints[site.target].statement_bytes()),
-            rows: usize::MAX,
+        let bytes = match site.effort {
+            Effort::Untangle => usize::MAX,
+            _ => Limit::rows(1).bytes.min(site.run.endpoints[site.target].statement_bytes()),
         };
+        let limit = Limit { bytes, rows: usize::MAX };
         for batch in limit.cut(ready, size) {
             batch_with_patience(site, lines, table, batch, put_off).await?;
         }
         site.run.progress.advance(&table.pair.name, done as u64);
     }
+}
+
+/// Rows per batch. Rows that stand in each other's way have to be in one.
+fn rows_at_once(site: &Site<'_>, table: &TableRun) -> usize {
+    if site.effort == Effort::Untangle { ENTANGLED } else { table.batch_rows(site.run) }
 }
 
 /// Reads the rows that are to be copied and fits their cells to the other side's columns. Rows that moved are left out,
@@ -118,7 +128,7 @@ async fn batch_with_patience(
 ) -> Result<()> {
     let mut waiting = vec![batch];
     while let Some(mut batch) = waiting.pop() {
-        let (mut attempts, mut lock) = (0, Lock::Wait);
+        let (mut attempts, mut left_out, mut lock) = (0, 0, Lock::Wait);
         while !batch.is_empty() {
             let trouble = match attempt(site, lines, table, &batch, lock).await {
                 Ok(refused) => {
@@ -141,7 +151,15 @@ async fn batch_with_patience(
                     attempts += 1;
                     tokio::time::sleep(Duration::from_millis(20 << attempts)).await;
                 }
+                Trouble::Without(_) if site.effort == Effort::Untangle && left_out == LEFT_OUT => {
+                    let entangled =
+                        |ready: &Ready| (ready.item.ordinal, Refused::Row(RowFault::Duplicate));
+                    let refused = batch.iter().map(entangled).collect();
+                    settle_refused(site, lines, table, &batch, refused, put_off).await?;
+                    break;
+                }
                 Trouble::Without(refused) => {
+                    left_out += 1;
                     let ordinals: HashSet<u64> =
                         refused.iter().map(|(ordinal, _)| *ordinal).collect();
                     let (out, rest): (Vec<Ready>, Vec<Ready>) =

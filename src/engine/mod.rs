@@ -246,7 +246,7 @@ async fn pass(run: &Run, lines: &mut Lines, turns: &mut [Turn], target: Side) {
         }
         // While something goes in, what stood in the way may be gone; then rows make room for each other; then that was all.
         effort = match effort {
-            Effort::First if put_off < left => Effort::First,
+            Effort::First if put_off <= left / 2 => Effort::First,
             Effort::First => Effort::Untangle,
             Effort::Untangle if put_off < left => Effort::First,
             Effort::Untangle | Effort::Last => Effort::Last,

@@ -7,7 +7,7 @@ use super::batch::Ready;
 use super::statements::{self, Refused};
 use crate::endpoint::read::Found;
 use crate::endpoint::{Connection, Fault, View, write};
-use crate::model::{Key, Kind, Value, canonical};
+use crate::model::{Column, Key, Kind, Value, canonical};
 use crate::plan::merge::Write;
 
 /// Which of the rows that should go have children that stay. A cascade is never left to the server: what it would take
@@ -35,8 +35,8 @@ pub async fn with_children(
         else {
             continue;
         };
-        let kinds: Vec<Kind> =
-            columns.iter().map(|at| view.pair.columns[*at].sides[view.side].kind.clone()).collect();
+        let parents: Vec<&Column> =
+            columns.iter().map(|at| &view.pair.columns[*at].sides[view.side]).collect();
         let referred_value = |ready: &Ready| -> Option<Vec<Value>> {
             let row = &before.get(&ready.item.key)?.row;
             let values: Vec<Value> = columns.iter().map(|at| row[*at].clone()).collect();
@@ -48,7 +48,8 @@ pub async fn with_children(
             if values.is_empty() {
                 continue;
             }
-            let referred = write::referred(connection, view, foreign_key, &values, &kinds).await?;
+            let referred =
+                write::referred(connection, view, foreign_key, &values, &parents).await?;
             for child in &referred {
                 let parents =
                     rows.iter().filter(|ready| referred_value(ready).as_ref() == Some(child));

@@ -30,6 +30,30 @@ pub fn shown(dialect: Dialect, column: &Column) -> String {
     }
 }
 
+/// An argument as it is compared with a column, so that the comparison is the column's own: a DECIMAL or a date against bare
+/// text would be compared as doubles or as text, which finds the neighbours too or nothing at all, and text of another
+/// character set would be compared without the index.
+pub fn argument(dialect: Dialect, column: &Column) -> String {
+    if dialect == Dialect::Sqlite {
+        return "?".to_owned();
+    }
+    match (&column.kind, &column.collation) {
+        (Kind::Decimal { precision, scale }, _) => {
+            format!("CAST(? AS DECIMAL({precision},{scale}))")
+        }
+        (Kind::Date, _) => "CAST(? AS DATE)".to_owned(),
+        (Kind::DateTime { fraction } | Kind::Timestamp { fraction }, _) => {
+            format!("CAST(? AS DATETIME({fraction}))")
+        }
+        (Kind::Time { fraction }, _) => format!("CAST(? AS TIME({fraction}))"),
+        (Kind::Text { .. }, Some(collation)) if !collation.starts_with("utf8mb4") => {
+            let set = collation.split('_').next().unwrap_or_default();
+            format!("CONVERT(? USING {set}) COLLATE {collation}")
+        }
+        _ => "?".to_owned(),
+    }
+}
+
 /// A column's every bit as bytes, for a signature; NULL where the cell is NULL.
 fn every_bit(dialect: Dialect, column: &Column) -> String {
     let name = dialect.quote(&column.name);

@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::expression::{ordinal, shown, signature};
+use super::expression::{argument, ordinal, shown, signature};
 use super::{Dialect, SIGNED, Statement, UNSIGNED, View, places};
-use crate::model::{ForeignKey, Key, KeyForm, Kind, Row, Value, fit};
+use crate::model::{Column, ForeignKey, Key, KeyForm, Kind, Row, Value, fit};
 
 /// A stretch of ordinals, both ends included.
 pub type Span = RangeInclusive<u64>;
@@ -188,16 +188,18 @@ impl View<'_> {
         &self,
         foreign_key: &ForeignKey,
         values: &[Vec<Value>],
-        kinds: &[Kind],
+        parents: &[&Column],
     ) -> Statement {
         let columns: Vec<String> =
             foreign_key.columns.iter().map(|name| self.dialect.quote(name)).collect();
+        let places =
+            parents.iter().map(|parent| argument(self.dialect, parent)).collect::<Vec<_>>();
         let child = self.dialect.quote(&foreign_key.child);
-        let matching = matching(self.dialect, &columns, values.len());
+        let matching = matching(self.dialect, &columns, &places, values.len());
         let columns = columns.join(",");
         Statement::new(format!("SELECT DISTINCT {columns} FROM {child} WHERE {matching}"))
             .args(values.iter().flatten().cloned())
-            .cells(kinds.iter().cloned())
+            .cells(parents.iter().map(|parent| parent.kind.clone()))
     }
 
     /// A key's cells in the form in which this side's columns take them.
@@ -211,7 +213,9 @@ impl View<'_> {
     }
 
     fn matching(&self, keys: usize) -> String {
-        matching(self.dialect, &self.quoted_key(), keys)
+        let places: Vec<String> =
+            self.key_columns().map(|column| argument(self.dialect, column)).collect();
+        matching(self.dialect, &self.quoted_key(), &places, keys)
     }
 
     /// `WHERE` the ordinal lies in one of the spans; nothing where that is all of them.
@@ -237,18 +241,21 @@ impl View<'_> {
     }
 }
 
-/// `columns` equal one of `n` tuples of arguments.
-fn matching(dialect: Dialect, columns: &[String], n: usize) -> String {
-    match columns {
-        [column] if n == 1 => format!("{column}=?"),
-        [column] => format!("{column} IN {}", places(n)),
+/// `columns` equal one of `n` tuples of arguments, each written as its column needs it.
+fn matching(dialect: Dialect, columns: &[String], places: &[String], n: usize) -> String {
+    let listed = |place: &str| vec![place; n].join(",");
+    match (columns, places) {
+        ([column], [place]) if n == 1 => format!("{column}={place}"),
+        ([column], [place]) => format!("{column} IN ({})", listed(place)),
         _ if n == 1 => {
-            columns.iter().map(|column| format!("{column}=?")).collect::<Vec<_>>().join(" AND ")
+            let equal =
+                columns.iter().zip(places).map(|(column, place)| format!("{column}={place}"));
+            equal.collect::<Vec<_>>().join(" AND ")
         }
         _ => {
-            let tuples = vec![places(columns.len()); n].join(",");
+            let tuple = format!("({})", places.join(","));
             let values = if dialect == Dialect::Sqlite { "VALUES " } else { "" };
-            format!("({}) IN ({values}{tuples})", columns.join(","))
+            format!("({}) IN ({values}{})", columns.join(","), listed(&tuple))
         }
     }
 }
