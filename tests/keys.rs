@@ -143,3 +143,22 @@ fn neighbours_of_a_key_are_left_alone() {
         pair.assert_settled("");
     });
 }
+
+#[test]
+fn a_new_key_makes_the_old_base_none() {
+    let pair = crate::support::Pair::of("MARIADB", "MARIADB2");
+    pair.both(
+        "CREATE TABLE t (id INTEGER NOT NULL, code INTEGER NOT NULL, v INTEGER, PRIMARY KEY (id))",
+    );
+    pair.remote.sql("INSERT INTO t VALUES (1,101,1),(2,102,1),(3,103,1),(5,105,1)");
+    pair.sync("");
+    pair.both("ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (code)");
+    pair.remote.sql("INSERT INTO t VALUES (50,5,1),(51,3,1)");
+    let report = pair.sync("--conflict LOCAL_WINS");
+    assert_eq!(report.exit_code, 0, "{report:#?}");
+    assert_eq!(
+        [pair.remote.cell("SELECT COUNT(*) FROM t"), pair.local.cell("SELECT COUNT(*) FROM t")],
+        ["6", "6"]
+    );
+    pair.assert_settled("");
+}

@@ -143,3 +143,35 @@ fn every_row_takes_its_neighbours_place() {
         pair.assert_settled("");
     });
 }
+
+#[test]
+fn a_parent_in_another_letter_case_is_the_same_parent() {
+    let pair = crate::support::Pair::of("MARIADB", "SQLITE");
+    pair.both("CREATE TABLE author (id INTEGER NOT NULL PRIMARY KEY)");
+    pair.local.sql(
+        "CREATE TABLE Book (id INTEGER PRIMARY KEY, a INT REFERENCES Author(id) ON DELETE CASCADE)",
+    );
+    pair.remote.sql("INSERT INTO author VALUES (1),(2)");
+    pair.sync("");
+    pair.local.sql("INSERT INTO Book VALUES (7,1)");
+    pair.remote.sql("DELETE FROM author WHERE id=1");
+    assert_eq!(pair.sync("").exit_code, 3);
+    assert_eq!(pair.local.cell("SELECT COUNT(*) FROM Book"), "1");
+}
+
+#[test]
+fn children_that_refer_by_a_date_keep_their_parent() {
+    each_pairing(|pair| {
+        pair.both(
+            "CREATE TABLE day (k DATE NOT NULL PRIMARY KEY); \
+             CREATE TABLE visit (id INTEGER NOT NULL PRIMARY KEY, k DATE, FOREIGN KEY (k) REFERENCES day (k) ON DELETE CASCADE)",
+        );
+        pair.remote.sql("INSERT INTO day VALUES ('2024-01-01'),('2024-01-02')");
+        pair.sync("");
+        pair.local.sql("INSERT INTO visit VALUES (1,'2024-01-01')");
+        pair.remote.sql("DELETE FROM day WHERE k='2024-01-01'");
+        let report = pair.sync("");
+        assert_eq!((report.status, report.exit_code), ("PARTIAL", 3), "{}: {report:#?}", pair.name);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM visit"), "1");
+    });
+}

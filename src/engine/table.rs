@@ -295,7 +295,10 @@ const FEW_CHUNKS: usize = 32;
 
 /// What one side's signatures are made from: the database and the rule.
 fn stamp(view: &View<'_>, run: &Run, side: Side) -> serde_json::Value {
-    serde_json::json!({"database": run.endpoints[side].nature.identity, "rule": view.rule()})
+    let key: Vec<&str> = view.pair.key_names().collect();
+    let form = format!("{:?}", view.pair.form);
+    let database = &run.endpoints[side].nature.identity;
+    serde_json::json!({"database": database, "rule": view.rule(), "key": key, "form": form})
 }
 
 /// Whether both sides sign by the same rule over the same bytes.

@@ -8,11 +8,13 @@ use crate::endpoint::sql::own;
 use crate::endpoint::{Connection, Dialect};
 use crate::error::Result;
 use crate::model::{Side, Signature, Value};
+use crate::plan::batch::Limit;
 use crate::plan::merge::Write;
 
 const TABLE: &str = "db_sync_undo";
-/// Pre-images that go into one statement.
+/// Pre-images that go into one statement, and their bytes.
 const ROWS: usize = 200;
+const BYTES: usize = 4 << 20;
 
 /// What was done to one row.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,8 +72,9 @@ pub async fn record(
         rows.push(row(image.write, image.key.to_string(), before, written));
     }
     let columns = ["run_id", "table_name", "side", "action", "row_key", "row_before", "written"];
-    for rows in rows.chunks(ROWS) {
-        connection.run(&own::insert(dialect, TABLE, &columns, rows.to_vec())).await?;
+    let size = |row: &Vec<Value>| row.iter().map(|cell| cell.as_text().map_or(16, str::len)).sum();
+    for rows in (Limit { rows: ROWS, bytes: BYTES }).cut(rows, size) {
+        connection.run(&own::insert(dialect, TABLE, &columns, rows)).await?;
     }
     Ok(())
 }

@@ -196,6 +196,14 @@ impl View<'_> {
             parents.iter().map(|parent| argument(self.dialect, parent)).collect::<Vec<_>>();
         let child = self.dialect.quote(&foreign_key.child);
         let matching = matching(self.dialect, &columns, &places, values.len());
+        // A foreign key's columns are of their parents' types.
+        let child_column = |(name, parent): (&String, &&Column)| Column {
+            name: name.clone(),
+            ..(*parent).clone()
+        };
+        let child_columns = foreign_key.columns.iter().zip(parents).map(child_column);
+        let columns: Vec<String> =
+            child_columns.map(|column| shown(self.dialect, &column)).collect();
         let columns = columns.join(",");
         Statement::new(format!("SELECT DISTINCT {columns} FROM {child} WHERE {matching}"))
             .args(values.iter().flatten().cloned())

@@ -37,6 +37,14 @@ pub async fn tables(connection: &mut Connection) -> Result<HashMap<String, Table
         table.triggers = triggers.contains(&name);
         tables.insert(name, table);
     }
+    // A foreign key may spell its parent in any letter case; from here on it has the table's own name.
+    let names: HashMap<String, String> =
+        tables.keys().map(|name: &String| (name.to_lowercase(), name.clone())).collect();
+    for key in tables.values_mut().flat_map(|table: &mut Table| &mut table.foreign_keys) {
+        if let Some(name) = names.get(&key.parent.to_lowercase()) {
+            key.parent.clone_from(name);
+        }
+    }
     let keys: Vec<ForeignKey> =
         tables.values().flat_map(|table: &Table| table.foreign_keys.clone()).collect();
     for mut key in keys {
