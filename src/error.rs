@@ -298,6 +298,10 @@ sentences! {
     NO_KEY = Sync006,
         "Table {table} has no usable key on {side}.",
         "Add a primary key, or a unique key whose columns are all NOT NULL.";
+    /// A row that its key does not identify.
+    NO_PLACE = Sync006,
+        "Table {table}: on {side} a row's key ({columns}) is NULL or of another type than its column, so nothing identifies the row.",
+        "Give the row a key, or delete it, then run the sync again; nothing of the table was written.";
     /// A table the server says is gone or changed.
     STRUCTURE_CHANGED = Sync001,
         "Table {table} on {side} changed while it was synced: {reason}.",

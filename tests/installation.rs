@@ -53,6 +53,24 @@ fn an_older_installation_is_upgraded_in_place_and_loses_no_row() {
 }
 
 #[test]
+fn tables_that_differ_in_letter_case_alone_are_two_tables() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    for name in ["T", "t", "é", "e"] {
+        pair.both(&format!(
+            "CREATE TABLE `{name}` (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))"
+        ));
+        pair.remote.sql(&format!("INSERT INTO `{name}` VALUES (1,'{name}')"));
+    }
+    pair.local.sql("CREATE TABLE E (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))");
+    let report = pair.sync("");
+    assert_eq!((report.exit_code, report.tables.len()), (0, 4), "{report:#?}");
+    for name in ["T", "t", "é", "e"] {
+        assert_eq!(pair.local.cell(&format!("SELECT v FROM `{name}`")), name);
+    }
+    pair.assert_settled("");
+}
+
+#[test]
 fn the_script_for_new_servers_is_the_engines_own_definition() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("mariadb/init/01-init.sql");
     let committed = std::fs::read_to_string(path).unwrap();

@@ -1,6 +1,7 @@
 //! Inserts, updates and deletes arrive through the digest capture on tables with every form of key.
 
-use crate::support::each_pairing;
+use crate::support::pairing::table;
+use crate::support::{Pair, each_pairing};
 
 /// A table's key columns, and three keys as SQL literals for servers and for SQLite.
 const KEYS: [(&str, &str, &str, [&str; 3]); 9] = [
@@ -142,6 +143,50 @@ fn neighbours_of_a_key_are_left_alone() {
         assert_eq!(pair.local.cell("SELECT COUNT(*) FROM nearer"), "45", "{}", pair.name);
         pair.assert_settled("");
     });
+}
+
+#[test]
+fn sets_identify_rows_where_their_labels_are_in_order() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    pair.both(
+        "CREATE TABLE ordered (s SET('a','b','c') NOT NULL PRIMARY KEY, v INTEGER); \
+        CREATE TABLE mixed (s SET('b','a') NOT NULL PRIMARY KEY, v INTEGER)",
+    );
+    pair.remote.sql(
+        "INSERT INTO ordered VALUES ('a,b',1),('c',2),('',3); INSERT INTO mixed VALUES ('a,b',1)",
+    );
+    let report = pair.sync("");
+    assert_eq!(report.exit_code, 1, "{report:#?}");
+    assert_eq!(report.errors.iter().map(|failure| failure.code).collect::<Vec<_>>(), ["SYNC_006"]);
+    pair.assert_same("SELECT s, v FROM ordered ORDER BY v");
+    pair.remote.sql("UPDATE ordered SET v=9 WHERE s='a,b'; DELETE FROM ordered WHERE s='c'");
+    pair.sync("");
+    pair.assert_same("SELECT s, v FROM ordered ORDER BY v");
+    pair.assert_settled("");
+}
+
+#[test]
+fn a_row_that_nothing_identifies_fails_its_table_alone() {
+    for (remote, local) in [("SQLITE", "SQLITE"), ("MARIADB", "SQLITE")] {
+        let pair = Pair::of(remote, local);
+        for (table, kind, cell) in [("a", "VARCHAR(20)", "NULL"), ("b", "INT", "'text'")] {
+            pair.remote.sql(&format!(
+                "CREATE TABLE {table} (k {kind} NOT NULL PRIMARY KEY, v VARCHAR(20))"
+            ));
+            pair.local.sql(&format!("CREATE TABLE {table} (k {kind} PRIMARY KEY, v VARCHAR(20))"));
+            pair.local.sql(&format!("INSERT INTO {table} VALUES ({cell},'x'),('1','y')"));
+        }
+        pair.both("CREATE TABLE c (k INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))");
+        pair.remote.sql("INSERT INTO c VALUES (1,'z')");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 1, "{}: {report:#?}", pair.name);
+        for name in ["a", "b"] {
+            let error = table(&report, name).error.clone().unwrap();
+            assert_eq!(error.code, "SYNC_006", "{}: {error:?}", pair.name);
+            assert_eq!(pair.remote.cell(&format!("SELECT COUNT(*) FROM {name}")), "0");
+        }
+        pair.assert_same("SELECT k, v FROM c");
+    }
 }
 
 #[test]

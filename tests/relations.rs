@@ -160,6 +160,28 @@ fn a_parent_in_another_letter_case_is_the_same_parent() {
 }
 
 #[test]
+fn a_cascade_into_another_database_is_a_conflict() {
+    let pair = crate::support::Pair::of("MARIADB", "MARIADB2");
+    let other = pair.local.neighbour();
+    pair.both("CREATE TABLE parent (id INTEGER NOT NULL PRIMARY KEY)");
+    let (mine, theirs) = (pair.local.name(), other.name());
+    other.sql(&format!(
+        "CREATE TABLE `child` (id INTEGER NOT NULL PRIMARY KEY, parent_id INTEGER, \
+         FOREIGN KEY (parent_id) REFERENCES `{mine}`.parent (id) ON DELETE CASCADE)"
+    ));
+    pair.remote.sql("INSERT INTO parent VALUES (1),(2),(3)");
+    pair.sync("");
+    pair.local.sql(&format!("INSERT INTO `{theirs}`.child VALUES (7,1)"));
+    pair.remote.sql("DELETE FROM parent WHERE id<3");
+    let report = pair.sync("");
+    assert_eq!(report.exit_code, 3, "{report:#?}");
+    assert_eq!(other.cell("SELECT COUNT(*) FROM child"), "1");
+    assert_eq!(pair.local.cell("SELECT COUNT(*) FROM parent"), "2");
+    // The child's table would keep its parent from being dropped with the database.
+    other.sql("DROP TABLE child");
+}
+
+#[test]
 fn children_that_refer_by_a_date_keep_their_parent() {
     each_pairing(|pair| {
         pair.both(

@@ -4,7 +4,7 @@ USE `tiktok_products`;
 
 CREATE TABLE IF NOT EXISTS `db_sync_config` (
   `id` int NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  `table_name` varchar(100) NOT NULL,
+  `table_name` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   `sync_enabled` tinyint(1) NOT NULL DEFAULT 1,
   `sync_type` enum('FULL','INCREMENTAL') NOT NULL DEFAULT 'INCREMENTAL',
   `sync_direction` enum('BOTH','REMOTE_TO_LOCAL','LOCAL_TO_REMOTE') NOT NULL DEFAULT 'BOTH',
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS `db_sync_config` (
 CREATE TABLE IF NOT EXISTS `db_sync_log` (
   `id` bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
   `run_id` varchar(36) NULL,
-  `table_name` varchar(100) NOT NULL,
+  `table_name` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   `sync_type` varchar(20) NULL,
   `sync_direction` varchar(20) NULL,
   `status` varchar(20) NOT NULL,
@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS `db_sync_log` (
 CREATE TABLE IF NOT EXISTS `db_sync_conflict` (
   `id` bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
   `run_id` varchar(36) NOT NULL,
-  `table_name` varchar(100) NOT NULL,
+  `table_name` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   `row_key` longtext NOT NULL,
   `kind` varchar(20) NOT NULL,
   `remote_row` longtext NULL,
@@ -64,7 +64,7 @@ CREATE TABLE IF NOT EXISTS `db_sync_conflict` (
 CREATE TABLE IF NOT EXISTS `db_sync_undo` (
   `id` bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
   `run_id` varchar(36) NOT NULL,
-  `table_name` varchar(100) NOT NULL,
+  `table_name` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   `side` varchar(6) NOT NULL,
   `action` varchar(6) NOT NULL,
   `row_key` longtext NOT NULL,
@@ -77,7 +77,7 @@ CREATE TABLE IF NOT EXISTS `db_sync_undo` (
 
 CREATE TABLE IF NOT EXISTS `db_sync_base` (
   `id` bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  `table_name` varchar(100) NOT NULL,
+  `table_name` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   `low` binary(8) NOT NULL,
   `row_count` bigint NOT NULL,
   `digest_remote` binary(8) NOT NULL,
@@ -88,7 +88,7 @@ CREATE TABLE IF NOT EXISTS `db_sync_base` (
 
 CREATE TABLE IF NOT EXISTS `db_sync_state` (
   `id` int NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  `table_name` varchar(100) NOT NULL,
+  `table_name` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   `stamp` longtext NOT NULL,
   `updated_at` datetime NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
   UNIQUE KEY `table_name` (`table_name`)
@@ -96,7 +96,7 @@ CREATE TABLE IF NOT EXISTS `db_sync_state` (
 
 CREATE TABLE IF NOT EXISTS `db_sync_outbox` (
   `id` bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  `table_name` varchar(100) NOT NULL,
+  `table_name` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   `row_key` longtext NULL,
   `created_at` datetime(6) NOT NULL,
   KEY `table_name` (`table_name`)

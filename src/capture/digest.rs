@@ -1,5 +1,7 @@
 //! Looks where a chunk's digest is not what the base says; needs only SELECT.
 
+use std::collections::BTreeSet;
+
 use super::{Proposal, join};
 use crate::endpoint::read::{self, Digest};
 use crate::endpoint::{Connection, View};
@@ -7,7 +9,8 @@ use crate::error::Result;
 use crate::journal::base::Base;
 use crate::model::{PerSide, Side};
 
-/// Asks both sides at once for the digest of every chunk of the base.
+/// Asks both sides at once for the digest of every chunk of the base. The chunks (by their lowest ordinals) in `also`
+/// are proposed whatever their digests say.
 ///
 /// # Errors
 /// The failure with its code.
@@ -15,6 +18,7 @@ pub async fn propose(
     connections: &mut PerSide<Connection>,
     views: &PerSide<View<'_>>,
     base: &Base,
+    also: &BTreeSet<u64>,
 ) -> Result<Proposal> {
     let lows = base.lows();
     let (remote, local) = tokio::join!(
@@ -25,7 +29,8 @@ pub async fn propose(
     let mut spans = Vec::new();
     for (at, low) in lows.iter().enumerate() {
         let then = base.digest(*low);
-        if Side::BOTH.into_iter().any(|side| now[side][at] != then[side]) {
+        let changed = Side::BOTH.into_iter().any(|side| now[side][at] != then[side]);
+        if changed || also.contains(low) {
             join(&mut spans, *low..=base.high(*low));
         }
     }

@@ -131,7 +131,8 @@ impl Connection {
     }
 
     /// Sends the rows of a result as they come, converted and in parcels, to a channel that holds few of
-    /// them: memory does not grow with the result. Ends early, without an error, when nobody listens any more.
+    /// them: memory does not grow with the result. A row that cannot be converted is told in the end, when the result was
+    /// read through: the line stays of use.
     ///
     /// # Errors
     /// The failure with its code, or that of `convert`.
@@ -149,6 +150,7 @@ impl Connection {
             Session::Sqlite(session) => session.stream(statement),
         };
         let mut parcel = Vec::with_capacity(PARCEL);
+        let mut unconverted = None;
         let ended = loop {
             let Ok(next) = timeout(limit, rows.next()).await else {
                 break Err(silence(&place, limit));
@@ -156,10 +158,11 @@ impl Connection {
             match next {
                 None => break Ok(()),
                 Some(Err(problem)) => break Err(place.fault(&problem, "read").fatal(&place)),
+                Some(Ok(_)) if unconverted.is_some() => {}
                 Some(Ok(row)) => match convert(row) {
                     Ok(Some(item)) => parcel.push(item),
                     Ok(None) => {}
-                    Err(error) => break Err(error),
+                    Err(error) => unconverted = Some(error),
                 },
             }
             if parcel.len() == PARCEL
@@ -172,15 +175,16 @@ impl Connection {
             }
         };
         drop(rows);
-        match ended {
-            Ok(()) => {
+        match (ended, unconverted) {
+            (Ok(()), Some(error)) => Err(error),
+            (Ok(()), None) => {
                 if !parcel.is_empty() {
                     // Nobody listening any more is the listener's affair.
                     let _ = to.send(parcel).await;
                 }
                 Ok(())
             }
-            Err(error) => {
+            (Err(error), _) => {
                 // The result was not read to its end: the line is of no more use.
                 self.ended = Some(error.clone());
                 Err(error)

@@ -78,7 +78,7 @@ pub async fn list(
     for spans in spans.chunks(SPANS) {
         if view.dialect == Dialect::Sqlite {
             let statement = view.select_cells(spans);
-            connection.stream(&statement, to, |row| Ok(Some(sign(view, &row)))).await?;
+            connection.stream(&statement, to, |row| sign(view, &row).map(Some)).await?;
         } else {
             let statement = view.select_signed(spans);
             connection.stream(&statement, to, |row| signed(view, row).map(Some)).await?;
@@ -107,7 +107,7 @@ async fn list_by_windows(
         }
         let statement = view.select_cells(spans);
         let mut rows = gather(connection, &statement, |row| {
-            let signed = sign(view, &row);
+            let signed = sign(view, &row)?;
             let inside = (low..=high).contains(&signed.ordinal)
                 && wanted.iter().any(|span| span.contains(&signed.ordinal));
             Ok(inside.then_some(signed))
@@ -157,7 +157,7 @@ pub async fn digests(
     if view.dialect == Dialect::Sqlite {
         let statement = view.select_cells(&[0..=u64::MAX]);
         gather(connection, &statement, |row| {
-            let signed = sign(view, &row);
+            let signed = sign(view, &row)?;
             digests[chunk_of(signed.ordinal)].add(signed.signature);
             Ok(None::<()>)
         })
@@ -269,17 +269,27 @@ fn shared_key(view: &View<'_>, cells: Vec<Value>) -> Key {
 }
 
 /// A row that the engine signs: every synced cell.
-fn sign(view: &View<'_>, row: &Row) -> Signed {
+fn sign(view: &View<'_>, row: &Row) -> Result<Signed> {
     let signature = sqlite::sign::signature(row);
     let key = shared_key(view, view.pair.key.iter().map(|at| row[*at].clone()).collect());
-    Signed { ordinal: view.pair.form.ordinal(&key), key, signature }
+    let ordinal = view.pair.form.ordinal(&key).ok_or_else(|| no_place(view))?;
+    Ok(Signed { ordinal, key, signature })
+}
+
+/// A row whose key has no place among the others, or not the same on both sides.
+fn no_place(view: &View<'_>) -> SyncError {
+    let columns = view.pair.key_names().collect::<Vec<_>>().join(", ");
+    SyncError::new(error::NO_PLACE)
+        .with("table", &view.pair.name)
+        .with("side", view.side)
+        .with("columns", columns)
 }
 
 /// A row that the server signed: the key's cells, the signature, and for hashed keys the ordinal.
 fn signed(view: &View<'_>, mut row: Row) -> Result<Signed> {
     let mut rest = row.split_off(view.pair.key.len()).into_iter();
     let key = shared_key(view, row);
-    let ordinal = view.pair.form.ordinal(&key);
+    let ordinal = view.pair.form.ordinal(&key).ok_or_else(|| no_place(view))?;
     let number = |value: Option<Value>| {
         value.as_ref().and_then(Value::as_int).and_then(|bits| u64::try_from(bits).ok())
     };
@@ -292,11 +302,7 @@ fn signed(view: &View<'_>, mut row: Row) -> Result<Signed> {
     if let KeyForm::Hashed(_) = view.pair.form {
         // Both servers and the engine must place a key alike, or rows would miss their other half.
         if number(rest.next()) != Some(ordinal) {
-            let columns = view.pair.key_names().collect::<Vec<_>>().join(", ");
-            return Err(SyncError::new(error::NO_KEY)
-                .with("table", &view.pair.name)
-                .with("side", view.side)
-                .with("columns", columns));
+            return Err(no_place(view));
         }
     }
     Ok(Signed { ordinal, key, signature })

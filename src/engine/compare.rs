@@ -140,6 +140,7 @@ pub async fn compare(
     remote?;
     local?;
     look(lines.sides, views, undecided, plan, cancel).await?;
+    plan.close_unmet(spans)?;
     Ok(rows)
 }
 
@@ -237,10 +238,12 @@ async fn look(
         for item in items {
             let (Some(a), Some(b)) = (remote.get(&item.key), local.get(&item.key)) else {
                 plan.moved += 1;
+                plan.open.remove(&item.ordinal);
                 continue;
             };
             if Some(a.signature) != item.now.remote || Some(b.signature) != item.now.local {
                 plan.moved += 1;
+                plan.open.remove(&item.ordinal);
                 continue;
             }
             let equal = canonical::same_row(&a.row, &b.row);

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use super::worklist::{Item, Worklist};
+use crate::endpoint::sql::table::Span;
 use crate::error::Result;
-use crate::model::{PerSide, Side};
-use crate::plan::merge::Write;
+use crate::model::{Key, PerSide, Side};
+use crate::plan::merge::{Change, Present, Write};
 use crate::plan::policy::{BaseStep, Policy, Strategy};
 use crate::report::{Conflicts, Written};
 
@@ -53,6 +54,8 @@ pub struct Plan {
     pub moved: u64,
     /// Keys that an earlier round of this run is done with, for better or worse.
     pub done: HashSet<u64>,
+    /// Keys with an open conflict row that this plan has not met yet.
+    pub open: HashSet<u64>,
 }
 
 impl Plan {
@@ -69,6 +72,7 @@ impl Plan {
             skipped: 0,
             moved: 0,
             done,
+            open: HashSet::new(),
         }
     }
 
@@ -77,9 +81,13 @@ impl Plan {
     /// # Errors
     /// `SYS_001` where the temporary folder has no room.
     pub fn put(&mut self, item: &Item) -> Result<()> {
-        let Some(decision) = item.decision.filter(|decision| !decision.is_nothing()) else {
-            return Ok(());
-        };
+        let was_open = self.open.remove(&item.ordinal);
+        let Some(decision) = item.decision else { return Ok(()) };
+        if decision.is_nothing() {
+            // Both sides went back to what the base says: the conflict is over.
+            let over = was_open && item.change == Change::None;
+            return if over { self.steps.push(item) } else { Ok(()) };
+        }
         if self.done.contains(&item.ordinal) {
             return Ok(());
         }
@@ -101,6 +109,27 @@ impl Plan {
             None if decision.base != BaseStep::Keep => self.steps.push(item),
             None => Ok(()),
         }
+    }
+
+    /// Takes note that neither side nor the base knows anything of the keys with open conflicts within these spans that
+    /// were not met: those conflicts are over.
+    ///
+    /// # Errors
+    /// `SYS_001` where the temporary folder has no room.
+    pub fn close_unmet(&mut self, spans: &[Span]) -> Result<()> {
+        let within = |ordinal: &u64| spans.iter().any(|span| span.contains(ordinal));
+        for ordinal in std::mem::take(&mut self.open).into_iter().filter(within) {
+            self.steps.push(&Item {
+                ordinal,
+                key: Key(Vec::new()),
+                base: None,
+                now: Present::default(),
+                change: Change::None,
+                decision: None,
+                recorded: false,
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether nothing is written, on either side or in the base.

@@ -112,10 +112,13 @@ fn environment(settings: &Settings) -> Policy {
     }
 }
 
-/// A side's table by name: to the letter, else in any letter case.
-fn find<'a>(tables: &'a HashMap<String, Table>, name: &str) -> Option<&'a Table> {
+/// A side's table by name: to the letter, else in any letter case, unless the other side has one that is meant more.
+fn find<'a>(tables: &'a Tables, side: Side, name: &str) -> Option<&'a Table> {
     let folded = name.to_lowercase();
-    tables.get(name).or_else(|| tables.values().find(|table| table.name.to_lowercase() == folded))
+    let alike = |table: &&Table| {
+        table.name.to_lowercase() == folded && !tables[side.other()].contains_key(&table.name)
+    };
+    tables[side].get(name).or_else(|| tables[side].values().find(alike))
 }
 
 /// Every table that exists on both sides and is not excluded.
@@ -127,7 +130,7 @@ fn registered(run: &Run, tables: &Tables, policy: Policy) -> Vec<TableSettings> 
     names.sort();
     names
         .into_iter()
-        .filter(|name| find(&tables.remote, name).is_some())
+        .filter(|name| find(tables, Side::Remote, name).is_some())
         .filter(|name| matches(&run.settings.tables, name) && !matches(&run.settings.exclude, name))
         .filter(|name| schema::names().all(|ours| ours != name.as_str()))
         .map(|name| TableSettings { table: name.clone(), enabled: true, policy, priority: 0 })
@@ -161,7 +164,7 @@ fn job(settings: TableSettings, tables: &Tables) -> Job {
     let missing =
         |side: Side| SyncError::new(error::NO_TABLE).with("table", name).with("side", side);
     let found =
-        PerSide::new(Side::Remote, Side::Local).map(|side| find(&tables[side], name).cloned());
+        PerSide::new(Side::Remote, Side::Local).map(|side| find(tables, side, name).cloned());
     let pair = match (found.remote, found.local) {
         (Some(remote), Some(local)) => pair(name, PerSide::new(remote, local))
             .map_err(|mismatches| mismatch(name, &mismatches)),

@@ -99,7 +99,8 @@ fn conflict(
     let (remote, local) =
         if site.target == Side::Local { (source, target) } else { (target, source) };
     let key = table.key_json(&ready.item.key);
-    Some(Met { ordinal: ready.item.ordinal, key, conflict, now: ready.item.now, remote, local })
+    let Item { ordinal, now, .. } = ready.item;
+    Some(Met { ordinal, key, conflict, now, applied: true, remote, local })
 }
 
 /// What the base learns from the rows that were written.
@@ -238,6 +239,7 @@ async fn store(
             key: table.key_json(&item.key),
             conflict: *conflict,
             now: item.now,
+            applied: false,
             remote: json(Side::Remote, &item.key),
             local: json(Side::Local, &item.key),
         })

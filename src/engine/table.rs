@@ -143,8 +143,10 @@ impl TableRun {
         let proposal = if full {
             scan::propose()
         } else {
-            digest::propose(&mut lines.snapshots, &views, &self.base).await?
+            let open = self.open_conflicts.keys().map(|ordinal| self.base.chunk_of(*ordinal));
+            digest::propose(&mut lines.snapshots, &views, &self.base, &open.collect()).await?
         };
+        self.plan.open = self.open_conflicts.keys().copied().collect();
         self.capture = proposal.capture;
         let asked = run.options.capture.unwrap_or(run.settings.capture);
         if !full && matches!(asked, Capture::Binlog | Capture::Watermark) {
@@ -213,7 +215,8 @@ impl TableRun {
             }
             Proposal { capture: "digest", spans, rows: None }
         } else {
-            digest::propose(&mut lines.snapshots, &views, &self.base).await?
+            let none = BTreeSet::new();
+            digest::propose(&mut lines.snapshots, &views, &self.base, &none).await?
         };
         self.compare(run, lines, &views, &proposal).await?;
         self.touched.clear();

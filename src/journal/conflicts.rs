@@ -13,12 +13,15 @@ use crate::endpoint::sql::{BYTES, SIGNED, TEXT, own};
 use crate::endpoint::{Connection, Dialect};
 use crate::error::Result;
 use crate::model::Value;
+use crate::plan::batch::Limit;
 use crate::plan::merge::Present;
 use crate::plan::policy::{Conflict, Strategy};
 
 const TABLE: &str = "db_sync_conflict";
 const PENDING: &str = "PENDING";
 const RESOLVED: &str = "RESOLVED";
+/// Rows that go into one statement.
+const STATEMENT: Limit = Limit { rows: 100, bytes: 4 << 20 };
 /// Keys that are looked up in one statement.
 const KEYS: usize = 500;
 
@@ -33,6 +36,9 @@ pub struct Met {
     pub conflict: Conflict,
     /// What each side held.
     pub now: Present,
+    /// Whether the winner's version is being written: then this is a new conflict, even where the same two versions
+    /// have met before.
+    pub applied: bool,
     /// REMOTE's row, `None` where it is gone.
     pub remote: Option<Json>,
     /// LOCAL's row, `None` where it is gone.
@@ -143,7 +149,8 @@ pub async fn record(
         ];
         let old = known.get(&met.ordinal.to_be_bytes()[..]);
         let same = |old: &&Known| {
-            old.seen == seen
+            !met.applied
+                && old.seen == seen
                 && old.kind == kind
                 && old.winner == winner
                 && old.pending == met.conflict.pending
@@ -165,7 +172,10 @@ pub async fn record(
             }
         }
     }
-    for rows in rows.chunks(100) {
+    let size = |row: &Vec<(&str, Value)>| {
+        row.iter().map(|(_, cell)| cell.as_text().map_or(16, str::len)).sum::<usize>()
+    };
+    for rows in STATEMENT.cut(rows, size) {
         let columns: Vec<&str> = rows[0].iter().map(|(name, _)| *name).collect();
         let values = rows.iter().map(|row| row.iter().map(|(_, value)| value.clone()).collect());
         connection.run(&own::insert(dialect, TABLE, &columns, values.collect())).await?;

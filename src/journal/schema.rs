@@ -17,6 +17,8 @@ enum Holds {
     BigId,
     /// Text of at most this many characters.
     Short(u16),
+    /// A table's name, compared byte by byte: two tables may differ in letter case alone.
+    Name,
     LongText,
     Count,
     Number,
@@ -45,7 +47,7 @@ struct TableOf {
 }
 
 use Holds::{
-    BigId, Blob, Bytes, Count, Id, LongText, Moment, Names, Number, Seconds, Short, Switch,
+    BigId, Blob, Bytes, Count, Id, LongText, Moment, Name, Names, Number, Seconds, Short, Switch,
 };
 
 /// The database that the script for new servers makes.
@@ -69,7 +71,7 @@ const TABLES: &[TableOf] = &[
         name: "db_sync_config",
         columns: &[
             always("id", Id),
-            always("table_name", Short(100)),
+            always("table_name", Name),
             ColumnOf("sync_enabled", Switch, false, Some("1")),
             ColumnOf("sync_type", Names(&["FULL", "INCREMENTAL"]), false, Some("'INCREMENTAL'")),
             ColumnOf(
@@ -98,7 +100,7 @@ const TABLES: &[TableOf] = &[
         columns: &[
             always("id", BigId),
             maybe("run_id", Short(36)),
-            always("table_name", Short(100)),
+            always("table_name", Name),
             maybe("sync_type", Short(20)),
             maybe("sync_direction", Short(20)),
             always("status", Short(20)),
@@ -124,7 +126,7 @@ const TABLES: &[TableOf] = &[
         columns: &[
             always("id", BigId),
             always("run_id", Short(36)),
-            always("table_name", Short(100)),
+            always("table_name", Name),
             always("row_key", LongText),
             always("kind", Short(20)),
             maybe("remote_row", LongText),
@@ -147,7 +149,7 @@ const TABLES: &[TableOf] = &[
         columns: &[
             always("id", BigId),
             always("run_id", Short(36)),
-            always("table_name", Short(100)),
+            always("table_name", Name),
             always("side", Short(6)),
             always("action", Short(6)),
             // For INSERT a whole batch: an array of keys, and their signatures in the same order.
@@ -163,7 +165,7 @@ const TABLES: &[TableOf] = &[
         name: "db_sync_base",
         columns: &[
             always("id", BigId),
-            always("table_name", Short(100)),
+            always("table_name", Name),
             always("low", Bytes(8)),
             always("row_count", Count),
             always("digest_remote", Bytes(8)),
@@ -177,7 +179,7 @@ const TABLES: &[TableOf] = &[
         name: "db_sync_state",
         columns: &[
             always("id", Id),
-            always("table_name", Short(100)),
+            always("table_name", Name),
             always("stamp", LongText),
             ColumnOf("updated_at", Moment(0), false, NOW),
         ],
@@ -188,7 +190,7 @@ const TABLES: &[TableOf] = &[
         name: "db_sync_outbox",
         columns: &[
             always("id", BigId),
-            always("table_name", Short(100)),
+            always("table_name", Name),
             maybe("row_key", LongText),
             ColumnOf("created_at", Moment(6), false, None),
         ],
@@ -205,14 +207,14 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// The statements that bring about our tables where `existing` is what there is: none where nothing is
 /// missing. They only add; no column and no row of an older installation is lost.
 pub fn statements(dialect: Dialect, existing: &Existing) -> Vec<String> {
-    let mut statements = Vec::new();
-    for table in TABLES {
-        match existing.get(table.name) {
-            None => statements.extend(create(dialect, table)),
-            Some(columns) => statements.extend(upgrade(dialect, table, columns)),
-        }
+    if is_complete(existing) {
+        return Vec::new();
     }
-    statements
+    let statement = |table: &TableOf| match existing.get(table.name) {
+        None => create(dialect, table),
+        Some(columns) => upgrade(dialect, table, columns),
+    };
+    TABLES.iter().flat_map(statement).collect()
 }
 
 fn create(dialect: Dialect, table: &TableOf) -> Vec<String> {
@@ -259,9 +261,6 @@ fn create(dialect: Dialect, table: &TableOf) -> Vec<String> {
 fn upgrade(dialect: Dialect, table: &TableOf, columns: &BTreeSet<String>) -> Vec<String> {
     let missing: Vec<&ColumnOf> =
         table.columns.iter().filter(|column| !columns.contains(column.0)).collect();
-    if missing.is_empty() {
-        return Vec::new();
-    }
     let name = dialect.quote(table.name);
     let mut statements: Vec<String> = missing
         .iter()
@@ -274,10 +273,15 @@ fn upgrade(dialect: Dialect, table: &TableOf, columns: &BTreeSet<String>) -> Vec
             format!("ALTER TABLE {name} ADD COLUMN {}", definition(dialect, &column))
         })
         .collect();
-    if dialect != Dialect::Sqlite && table.name == "db_sync_log" {
-        let widened = ["status", "error_message"].iter().filter(|name| columns.contains(**name));
+    if dialect != Dialect::Sqlite {
+        let narrow = |column: &&ColumnOf| {
+            matches!(
+                (table.name, column.0),
+                (_, "table_name") | ("db_sync_log", "status" | "error_message")
+            )
+        };
         let widened =
-            widened.filter_map(|name| table.columns.iter().find(|column| column.0 == *name));
+            table.columns.iter().filter(narrow).filter(|column| columns.contains(column.0));
         statements.extend(widened.map(|column| {
             format!("ALTER TABLE {name} MODIFY COLUMN {}", definition(dialect, column))
         }));
@@ -304,6 +308,7 @@ fn mysql_type(holds: Holds) -> String {
         Id => "int NOT NULL AUTO_INCREMENT PRIMARY KEY".to_owned(),
         BigId => "bigint NOT NULL AUTO_INCREMENT PRIMARY KEY".to_owned(),
         Short(length) => format!("varchar({length})"),
+        Name => "varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin".to_owned(),
         LongText => "longtext".to_owned(),
         Count => "bigint".to_owned(),
         Number => "int".to_owned(),
@@ -324,6 +329,7 @@ fn sqlite_type(holds: Holds) -> String {
     match holds {
         Id | BigId => "integer NOT NULL PRIMARY KEY AUTOINCREMENT".to_owned(),
         Short(length) => format!("varchar({length})"),
+        Name => "varchar(100)".to_owned(),
         LongText => "text".to_owned(),
         Count => "bigint".to_owned(),
         Number => "integer".to_owned(),

@@ -55,14 +55,17 @@ impl KeyForm {
         matches!(self, Self::Hashed(_))
     }
 
-    /// The ordinal of a key; a cell that is not of its part's kind is hashed as its text.
-    pub fn ordinal(&self, key: &Key) -> u64 {
+    /// The ordinal of a key; a cell that is not of its part's kind is hashed as its text. `None` for NULL and for what
+    /// is no integer where the key is one: SQLite lets a key hold such cells, but they identify no row.
+    pub fn ordinal(&self, key: &Key) -> Option<u64> {
         let integer = key.0.first().and_then(Value::as_int);
         match self {
-            Self::Signed => integer
-                .and_then(|number| i64::try_from(number).ok())
-                .map_or(0, |number| number.cast_unsigned() ^ SIGN),
-            Self::Unsigned => integer.and_then(|number| u64::try_from(number).ok()).unwrap_or(0),
+            Self::Signed => {
+                let number = i64::try_from(integer?).ok()?;
+                Some(number.cast_unsigned() ^ SIGN)
+            }
+            Self::Unsigned => u64::try_from(integer?).ok(),
+            Self::Hashed(_) if key.0.iter().any(Value::is_null) => None,
             Self::Hashed(parts) => {
                 let mut hasher = Sha256::new();
                 for (part, value) in parts.iter().zip(&key.0) {
@@ -70,7 +73,7 @@ impl KeyForm {
                     hasher.update(format!("{}:", bytes.len()));
                     hasher.update(&bytes);
                 }
-                first_64_bits(&hasher.finalize())
+                Some(first_64_bits(&hasher.finalize()))
             }
         }
     }
@@ -145,12 +148,23 @@ mod tests {
     fn integers_keep_their_order() {
         let numbers = [i64::MIN, -1, 0, 1, i64::MAX].map(i128::from);
         let ordinals =
-            numbers.map(|number| KeyForm::Signed.ordinal(&Key(vec![Value::Int(number)])));
+            numbers.map(|number| KeyForm::Signed.ordinal(&Key(vec![Value::Int(number)])).unwrap());
         assert!(ordinals.is_sorted());
         assert_eq!(ordinals.map(|ordinal| KeyForm::Signed.integer(ordinal).unwrap()), numbers);
         let top = Key(vec![Value::Int(i128::from(u64::MAX))]);
-        assert_eq!(KeyForm::Unsigned.ordinal(&top), u64::MAX);
+        assert_eq!(KeyForm::Unsigned.ordinal(&top), Some(u64::MAX));
         assert_eq!(KeyForm::Unsigned.integer(u64::MAX), Some(i128::from(u64::MAX)));
+    }
+
+    #[test]
+    fn what_identifies_no_row_has_no_place() {
+        for cell in [Value::Null, Value::text("7"), Value::Int(1 << 64)] {
+            let key = Key(vec![cell]);
+            assert_eq!(KeyForm::Signed.ordinal(&key), None);
+            assert_eq!(KeyForm::Unsigned.ordinal(&key), None);
+        }
+        let form = KeyForm::Hashed(vec![KeyPart::Text, KeyPart::Int]);
+        assert_eq!(form.ordinal(&Key(vec![Value::text("a"), Value::Null])), None);
     }
 
     #[test]

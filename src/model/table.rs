@@ -86,6 +86,8 @@ impl Kind {
     pub fn key_part(&self) -> Option<KeyPart> {
         Some(match self {
             Self::Int { .. } | Self::Bit(_) | Self::Year => KeyPart::Int,
+            // A SET is shown with its labels in alphabetical order, but its server hashes them as they are declared.
+            Self::Set(labels) if !labels.is_sorted() => return None,
             Self::Text { .. } | Self::Enum(_) | Self::Set(_) | Self::Inet => KeyPart::Text,
             Self::Bytes { .. } => KeyPart::Bytes,
             Self::Decimal { .. } | Self::Numeric => KeyPart::Decimal,
@@ -128,13 +130,26 @@ pub struct Unique {
     pub primary: bool,
 }
 
-/// What deleting the parent does to its children.
+/// What the server does to children when a value that they refer to goes or changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OnDelete {
-    /// The server refuses.
+pub enum Reaction {
+    /// It refuses.
     Restrict,
-    /// The server deletes or changes children by itself.
-    Cascade,
+    /// The children follow: they go too, or take the new value.
+    Follow,
+    /// The children lose the reference: they take NULL or their default.
+    LetGo,
+}
+
+impl Reaction {
+    /// From SQL's words.
+    pub fn named(words: &str) -> Self {
+        match words {
+            "CASCADE" => Self::Follow,
+            "SET NULL" | "SET DEFAULT" => Self::LetGo,
+            _ => Self::Restrict,
+        }
+    }
 }
 
 /// A foreign key.
@@ -144,14 +159,16 @@ pub struct ForeignKey {
     pub name: String,
     /// The table that refers.
     pub child: String,
+    /// Its database, where that is another one of the same server.
+    pub child_database: Option<String>,
     /// Its columns.
     pub columns: Vec<String>,
     /// The table referred to.
     pub parent: String,
     /// Its columns.
     pub parent_columns: Vec<String>,
-    /// What happens to children.
-    pub on_delete: OnDelete,
+    /// What happens to children when the value that they refer to changes.
+    pub on_update: Reaction,
 }
 
 /// One table on one side.

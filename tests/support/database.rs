@@ -48,6 +48,18 @@ impl Database {
         Self { place: Place::File(path), runtime: runtime() }
     }
 
+    /// Another new database on the same server.
+    pub fn neighbour(&self) -> Self {
+        let Place::Server(url, _) = &self.place else { panic!("a file has no neighbours") };
+        Self::on_server(url)
+    }
+
+    /// Its name on its server.
+    pub fn name(&self) -> &str {
+        let Place::Server(_, name) = &self.place else { panic!("a file has no name") };
+        name
+    }
+
     /// Whether it is a SQLite file.
     pub fn is_file(&self) -> bool {
         matches!(self.place, Place::File(_))

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::endpoint::sql::{SIGNED, TEXT, UNSIGNED};
 use crate::endpoint::{Connection, Dialect, Statement};
 use crate::error::Result;
-use crate::model::{Column, ForeignKey, Kind, OnDelete, Row, Table, Unique, Value};
+use crate::model::{Column, ForeignKey, Kind, Reaction, Row, Table, Unique, Value};
 
 const TABLES: &str = "SELECT t.TABLE_NAME,IFNULL(t.ENGINE,''),CAST(IFNULL(t.TABLE_ROWS,0) AS UNSIGNED),\
     EXISTS(SELECT 1 FROM information_schema.TRIGGERS g WHERE g.EVENT_OBJECT_SCHEMA=t.TABLE_SCHEMA AND g.EVENT_OBJECT_TABLE=t.TABLE_NAME) \
@@ -21,11 +21,13 @@ const INDEXES: &str = "SELECT TABLE_NAME,INDEX_NAME,IFNULL(COLUMN_NAME,''),CAST(
     FROM information_schema.STATISTICS WHERE TABLE_SCHEMA=DATABASE() AND NON_UNIQUE=0 \
     ORDER BY TABLE_NAME,INDEX_NAME='PRIMARY' DESC,INDEX_NAME,SEQ_IN_INDEX";
 
-const FOREIGN_KEYS: &str = "SELECT k.TABLE_NAME,k.CONSTRAINT_NAME,k.COLUMN_NAME,k.REFERENCED_TABLE_NAME,k.REFERENCED_COLUMN_NAME,r.DELETE_RULE \
+/// Children in other databases of the server count too: a cascade reaches them as well.
+const FOREIGN_KEYS: &str = "SELECT k.TABLE_NAME,k.CONSTRAINT_NAME,k.COLUMN_NAME,k.REFERENCED_TABLE_NAME,k.REFERENCED_COLUMN_NAME,r.UPDATE_RULE,\
+    IF(k.TABLE_SCHEMA=DATABASE(),'',k.TABLE_SCHEMA) \
     FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r \
     ON r.CONSTRAINT_SCHEMA=k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME=k.CONSTRAINT_NAME AND r.TABLE_NAME=k.TABLE_NAME \
-    WHERE k.TABLE_SCHEMA=DATABASE() AND k.REFERENCED_TABLE_SCHEMA=DATABASE() \
-    ORDER BY k.TABLE_NAME,k.CONSTRAINT_NAME,k.ORDINAL_POSITION";
+    WHERE k.REFERENCED_TABLE_SCHEMA=DATABASE() \
+    ORDER BY k.TABLE_SCHEMA,k.TABLE_NAME,k.CONSTRAINT_NAME,k.ORDINAL_POSITION";
 
 /// MariaDB's JSON is a LONGTEXT with this check.
 const JSON_CHECKS: &str = "SELECT TABLE_NAME,CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS \
@@ -91,9 +93,7 @@ pub async fn tables(
         // A part of a column, or an expression, does not identify a row by its cells.
         table.uniques.retain(|unique| !unique.columns.contains(&usize::MAX));
     }
-    let foreign_keys = connection
-        .fetch(&Statement::new(FOREIGN_KEYS).cells([TEXT, TEXT, TEXT, TEXT, TEXT, TEXT]))
-        .await?;
+    let foreign_keys = connection.fetch(&Statement::new(FOREIGN_KEYS).cells([TEXT; 7])).await?;
     add_foreign_keys(&mut tables, &foreign_keys);
     Ok(tables)
 }
@@ -112,26 +112,30 @@ fn add_foreign_keys(tables: &mut HashMap<String, Table>, rows: &[Row]) {
     let mut found: Vec<ForeignKey> = Vec::new();
     for row in rows {
         let (child, name) = (text(row, 0), text(row, 1));
+        let child_database = Some(text(row, 6)).filter(|database| !database.is_empty());
         match found.last_mut() {
-            Some(key) if key.child == child && key.name == name => {
+            Some(key)
+                if key.child == child
+                    && key.name == name
+                    && key.child_database == child_database =>
+            {
                 key.columns.push(text(row, 2));
                 key.parent_columns.push(text(row, 4));
             }
             _ => found.push(ForeignKey {
                 name,
                 child,
+                child_database,
                 columns: vec![text(row, 2)],
                 parent: text(row, 3),
                 parent_columns: vec![text(row, 4)],
-                on_delete: match text(row, 5).as_str() {
-                    "CASCADE" | "SET NULL" | "SET DEFAULT" => OnDelete::Cascade,
-                    _ => OnDelete::Restrict,
-                },
+                on_update: Reaction::named(&text(row, 5)),
             }),
         }
     }
     for key in found {
-        if let Some(child) = tables.get_mut(&key.child) {
+        let child = tables.get_mut(&key.child).filter(|_| key.child_database.is_none());
+        if let Some(child) = child {
             child.foreign_keys.push(key.clone());
         }
         if let Some(parent) = tables.get_mut(&key.parent) {

@@ -194,7 +194,9 @@ impl View<'_> {
             foreign_key.columns.iter().map(|name| self.dialect.quote(name)).collect();
         let places =
             parents.iter().map(|parent| argument(self.dialect, parent)).collect::<Vec<_>>();
-        let child = self.dialect.quote(&foreign_key.child);
+        let quoted = |name: &String| self.dialect.quote(name);
+        let database = foreign_key.child_database.iter().map(|name| quoted(name) + ".");
+        let child = database.collect::<String>() + &quoted(&foreign_key.child);
         let matching = matching(self.dialect, &columns, &places, values.len());
         // A foreign key's columns are of their parents' types.
         let child_column = |(name, parent): (&String, &&Column)| Column {

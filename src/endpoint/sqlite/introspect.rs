@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::endpoint::sql::{SIGNED, TEXT};
 use crate::endpoint::{Connection, Statement};
 use crate::error::Result;
-use crate::model::{Column, ForeignKey, Kind, OnDelete, Row, Table, Unique, Value};
+use crate::model::{Column, ForeignKey, Kind, Reaction, Row, Table, Unique, Value};
 
 const TABLES: &str = "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
 const TRIGGERS: &str = "SELECT DISTINCT tbl_name FROM sqlite_master WHERE type='trigger'";
@@ -13,7 +13,7 @@ const COLUMNS: &str = "SELECT name,type,\"notnull\",dflt_value IS NOT NULL,pk,hi
 const INDEXES: &str = "SELECT l.name,i.name FROM pragma_index_list(?) l JOIN pragma_index_info(l.name) i \
     WHERE l.\"unique\"=1 AND l.partial=0 AND l.origin<>'pk' ORDER BY l.name,i.seqno";
 const FOREIGN_KEYS: &str =
-    "SELECT id,\"table\",\"from\",\"to\",on_delete FROM pragma_foreign_key_list(?) ORDER BY id,seq";
+    "SELECT id,\"table\",\"from\",\"to\",on_update FROM pragma_foreign_key_list(?) ORDER BY id,seq";
 
 fn text(row: &Row, at: usize) -> String {
     row.get(at).and_then(Value::as_text).unwrap_or_default().to_owned()
@@ -118,13 +118,11 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
         table.foreign_keys.push(ForeignKey {
             name: format!("{name}_fk_{}", number(&row, 0)),
             child: name.to_owned(),
+            child_database: None,
             columns: vec![text(&row, 2)],
             parent: text(&row, 1),
             parent_columns: vec![text(&row, 3)],
-            on_delete: match text(&row, 4).as_str() {
-                "CASCADE" | "SET NULL" | "SET DEFAULT" => OnDelete::Cascade,
-                _ => OnDelete::Restrict,
-            },
+            on_update: Reaction::named(&text(&row, 4)),
         });
     }
     Ok(table)
