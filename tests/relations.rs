@@ -197,3 +197,190 @@ fn children_that_refer_by_a_date_keep_their_parent() {
         assert_eq!(pair.local.cell("SELECT COUNT(*) FROM visit"), "1");
     });
 }
+
+/// Products with a code that their parts follow, that their notes lose, that nothing but the codes themselves refer to.
+fn followers(on_update: &str) -> String {
+    format!(
+        "CREATE TABLE product (id INTEGER NOT NULL PRIMARY KEY, code VARCHAR(20) UNIQUE); \
+         CREATE TABLE part (id INTEGER NOT NULL PRIMARY KEY, code VARCHAR(20), v VARCHAR(20), \
+         FOREIGN KEY (code) REFERENCES product (code) ON UPDATE {on_update})"
+    )
+}
+
+#[test]
+fn children_follow_a_value_that_changes_places() {
+    each_pairing(|pair| {
+        pair.both(&followers("CASCADE"));
+        pair.remote.sql("INSERT INTO product VALUES (1,'a'),(2,'b'); INSERT INTO part VALUES (10,'a','x'),(20,'b','y')");
+        pair.sync("");
+        pair.remote.sql("UPDATE product SET code='t' WHERE id=1; UPDATE product SET code='a' WHERE id=2; UPDATE product SET code='b' WHERE id=1");
+        pair.local.sql("INSERT INTO part VALUES (11,'a','mine')");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, code FROM product ORDER BY id");
+        pair.assert_same("SELECT id, code, v FROM part ORDER BY id");
+        assert_eq!(pair.local.cell("SELECT code FROM part WHERE id=10"), "b");
+        assert_eq!(pair.remote.cell("SELECT code FROM part WHERE id=11"), "b");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn children_that_would_lose_their_parent_keep_it() {
+    each_pairing(|pair| {
+        pair.both(&followers("SET NULL"));
+        pair.remote.sql("INSERT INTO product VALUES (1,'a'),(2,'b'); INSERT INTO part VALUES (10,'a','x'),(20,'b','y')");
+        pair.sync("");
+        pair.remote
+            .sql("UPDATE product SET code='c' WHERE id=1; UPDATE product SET code='d' WHERE id=2");
+        pair.local.sql("INSERT INTO part VALUES (11,'a','mine')");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 3, "{}: {report:#?}", pair.name);
+        assert_eq!(pair.local.cell("SELECT code FROM part WHERE id=11"), "a");
+        // The parts that lost their product on REMOTE lose it here, and then their product may change.
+        assert_eq!(pair.local.sql("SELECT code FROM part WHERE id=20"), [[None]]);
+        assert_eq!(pair.local.cell("SELECT code FROM product WHERE id=2"), "d");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn tables_that_refer_to_each_other_in_a_circle() {
+    each_pairing(|pair| {
+        let circle = if pair.local.is_file() || pair.remote.is_file() {
+            "CREATE TABLE team (id INTEGER NOT NULL PRIMARY KEY, captain INTEGER NULL REFERENCES player (id)); \
+             CREATE TABLE player (id INTEGER NOT NULL PRIMARY KEY, team INTEGER NOT NULL REFERENCES team (id))"
+        } else {
+            ""
+        };
+        let server = "CREATE TABLE team (id INTEGER NOT NULL PRIMARY KEY, captain INTEGER NULL); \
+             CREATE TABLE player (id INTEGER NOT NULL PRIMARY KEY, team INTEGER NOT NULL, FOREIGN KEY (team) REFERENCES team (id)); \
+             ALTER TABLE team ADD FOREIGN KEY (captain) REFERENCES player (id)";
+        for side in [&pair.remote, &pair.local] {
+            side.sql(if side.is_file() { circle } else { server });
+        }
+        let rows = |from: i32, to: i32| -> String {
+            let numbers = || (from..=to).map(|id| id.to_string());
+            let teams: Vec<String> = numbers().map(|id| format!("({id},NULL)")).collect();
+            let players: Vec<String> = numbers().map(|id| format!("({id},{id})")).collect();
+            format!(
+                "INSERT INTO team VALUES {}; INSERT INTO player VALUES {}; UPDATE team SET captain=id WHERE id>={from}",
+                teams.join(","),
+                players.join(",")
+            )
+        };
+        pair.remote.sql(&rows(1, 30));
+        pair.local.sql(&rows(31, 40));
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, captain FROM team ORDER BY id");
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM team WHERE captain=id"), "40");
+        pair.assert_settled("");
+        pair.remote.sql(
+            "UPDATE team SET captain=NULL WHERE id>35; DELETE FROM player WHERE id>35; DELETE FROM team WHERE id>35; \
+             UPDATE team SET captain=1 WHERE id=2",
+        );
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, captain FROM team ORDER BY id");
+        pair.assert_same("SELECT id, team FROM player ORDER BY id");
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM team"), "35");
+        pair.assert_settled("");
+        // One of a circle that stays keeps the rest.
+        pair.local.sql("UPDATE player SET team=3 WHERE id=4");
+        pair.remote.sql("UPDATE team SET captain=NULL WHERE id=3; DELETE FROM player WHERE id=3; DELETE FROM team WHERE id=3");
+        assert_eq!(pair.sync("").exit_code, 3, "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM player WHERE team=3"), "2");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn trees_go_whole() {
+    each_pairing(|pair| {
+        for rule in ["RESTRICT", "CASCADE", "SET NULL"] {
+            let name = format!("tree_{}", &rule[..3].to_lowercase());
+            pair.both(&format!(
+                "CREATE TABLE {name} (id INTEGER NOT NULL PRIMARY KEY, up INTEGER NULL, \
+                 FOREIGN KEY (up) REFERENCES {name} (id) ON DELETE {rule})"
+            ));
+            let rows: Vec<String> = (1..=40).map(|id| format!("({id},NULL)")).collect();
+            pair.remote.sql(&format!("INSERT INTO {name} VALUES {}", rows.join(",")));
+            pair.remote.sql(&format!(
+                "UPDATE {name} SET up=id-1 WHERE id>1; UPDATE {name} SET up=1 WHERE id=1"
+            ));
+        }
+        pair.sync("");
+        for name in ["tree_res", "tree_cas", "tree_set"] {
+            pair.remote.sql(&format!("UPDATE {name} SET up=NULL WHERE id>20; UPDATE {name} SET up=NULL; DELETE FROM {name} WHERE id>20"));
+            pair.remote.sql(&format!("UPDATE {name} SET up=id-1 WHERE id>1"));
+        }
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        for name in ["tree_res", "tree_cas", "tree_set"] {
+            pair.assert_same(&format!("SELECT id, up FROM {name} ORDER BY id"));
+            assert_eq!(pair.local.cell(&format!("SELECT COUNT(*) FROM {name}")), "20");
+        }
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn unique_values_of_every_type_change_places() {
+    let kinds = [
+        ("DATE", "'2024-01-01'", "'2024-01-02'"),
+        ("DATETIME", "'2024-01-01 00:00:00'", "'2024-01-02 00:00:00'"),
+        ("DECIMAL(3,1)", "99.9", "-99.9"),
+        ("DOUBLE", "0.5", "1.5"),
+        ("CHAR(1)", "'a'", "'b'"),
+        ("TINYINT", "127", "126"),
+        ("BIGINT", "9223372036854775807", "9223372036854775806"),
+        ("VARBINARY(2)", "x'ffff'", "x'00'"),
+        ("TIME", "'838:59:59'", "'-01:00:00'"),
+    ];
+    each_pairing(|pair| {
+        for (number, (kind, one, two)) in kinds.iter().enumerate() {
+            pair.both(&format!(
+                "CREATE TABLE u{number} (id INTEGER NOT NULL PRIMARY KEY, u {kind} NOT NULL UNIQUE)"
+            ));
+            pair.remote.sql(&format!("INSERT INTO u{number} VALUES (1,{one}),(2,{two})"));
+        }
+        pair.both("CREATE TABLE lists (id INTEGER NOT NULL PRIMARY KEY); \
+            CREATE TABLE entries (id INTEGER NOT NULL PRIMARY KEY, list_id INTEGER NOT NULL, pos INTEGER NOT NULL, \
+            UNIQUE (list_id, pos), FOREIGN KEY (list_id) REFERENCES lists (id))");
+        pair.remote.sql(
+            "INSERT INTO lists VALUES (1),(2); INSERT INTO entries VALUES (1,1,1),(2,1,2),(3,2,1)",
+        );
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        for (number, (_, one, two)) in kinds.iter().enumerate() {
+            pair.remote.sql(&format!(
+                "DELETE FROM u{number}; INSERT INTO u{number} VALUES (2,{one}),(1,{two})"
+            ));
+        }
+        pair.remote.sql("DELETE FROM entries; INSERT INTO entries VALUES (1,1,2),(2,2,1),(3,1,1)");
+        let report = pair.sync("--force");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        for number in 0..kinds.len() {
+            pair.assert_same(&format!("SELECT id, u FROM u{number} ORDER BY id"));
+        }
+        pair.assert_same("SELECT id, list_id, pos FROM entries ORDER BY id");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn computed_unique_values_change_places() {
+    for (remote, local) in [("MARIADB", "MARIADB2"), ("MYSQL", "MARIADB")] {
+        let pair = crate::support::Pair::of(remote, local);
+        pair.both("CREATE TABLE slug (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(20) NOT NULL, note VARCHAR(20), \
+            s VARCHAR(20) GENERATED ALWAYS AS (lower(name)) STORED, UNIQUE (s))");
+        pair.remote.sql("INSERT INTO slug (id,name,note) VALUES (1,'A','x'),(2,'B','y')");
+        pair.sync("");
+        pair.remote.sql("UPDATE slug SET name='c' WHERE id=1; UPDATE slug SET name='A' WHERE id=2; UPDATE slug SET name='B' WHERE id=1");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, name, note, s FROM slug ORDER BY id");
+        pair.assert_settled("");
+    }
+}

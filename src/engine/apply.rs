@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::batch::{Effort, Ready, Site, bytes};
-use super::record::{record, record_collisions};
+use super::record::{Done, record, record_collisions};
 use super::statements::{self, Refused};
 use super::table::TableRun;
 use super::trouble::{Trouble, trouble};
@@ -23,12 +23,8 @@ use crate::model::{Key, Row, Side, Signature, canonical, fit};
 use crate::plan::batch::Limit;
 use crate::plan::merge::Write;
 
-/// Rows that are untangled at once.
-const ENTANGLED: usize = 20_000;
-/// Times that rows are left out of a batch of entangled ones before all of it is put off.
-const LEFT_OUT: u32 = 5;
 /// Attempts at a batch that the server rolls back.
-const ATTEMPTS: u32 = 6;
+pub(super) const ATTEMPTS: u32 = 6;
 
 /// Carries out a list of writes of one kind on one side. What other rows stand in the way of ends up in `put_off`.
 ///
@@ -43,7 +39,7 @@ pub async fn apply(
 ) -> Result<()> {
     let mut batches = list.drain()?;
     loop {
-        let items = batches.next(rows_at_once(site, table))?;
+        let items = batches.next(table.batch_rows(site.run))?;
         if items.is_empty() {
             return Ok(());
         }
@@ -51,10 +47,7 @@ pub async fn apply(
         let done = items.len();
         let ready = prepare(site, lines, table, items).await?;
         let size = |ready: &Ready| ready.row.as_ref().map_or(64, bytes);
-        let bytes = match site.effort {
-            Effort::Untangle => usize::MAX,
-            _ => Limit::rows(1).bytes.min(site.run.endpoints[site.target].statement_bytes()),
-        };
+        let bytes = Limit::rows(1).bytes.min(site.run.endpoints[site.target].statement_bytes());
         let limit = Limit { bytes, rows: usize::MAX };
         for batch in limit.cut(ready, size) {
             batch_with_patience(site, lines, table, batch, put_off).await?;
@@ -63,14 +56,9 @@ pub async fn apply(
     }
 }
 
-/// Rows per batch. Rows that stand in each other's way have to be in one.
-fn rows_at_once(site: &Site<'_>, table: &TableRun) -> usize {
-    if site.effort == Effort::Untangle { ENTANGLED } else { table.batch_rows(site.run) }
-}
-
 /// Reads the rows that are to be copied and fits their cells to the other side's columns. Rows that moved are left out,
 /// rows that do not fit have failed.
-async fn prepare(
+pub(super) async fn prepare(
     site: &Site<'_>,
     lines: &mut Lines,
     table: &mut TableRun,
@@ -128,7 +116,7 @@ async fn batch_with_patience(
 ) -> Result<()> {
     let mut waiting = vec![batch];
     while let Some(mut batch) = waiting.pop() {
-        let (mut attempts, mut left_out, mut lock) = (0, 0, Lock::Wait);
+        let (mut attempts, mut lock) = (0, Lock::Wait);
         while !batch.is_empty() {
             let trouble = match attempt(site, lines, table, &batch, lock).await {
                 Ok(refused) => {
@@ -151,15 +139,7 @@ async fn batch_with_patience(
                     attempts += 1;
                     tokio::time::sleep(Duration::from_millis(20 << attempts)).await;
                 }
-                Trouble::Without(_) if site.effort == Effort::Untangle && left_out == LEFT_OUT => {
-                    let entangled =
-                        |ready: &Ready| (ready.item.ordinal, Refused::Row(RowFault::Duplicate));
-                    let refused = batch.iter().map(entangled).collect();
-                    settle_refused(site, lines, table, &batch, refused, put_off).await?;
-                    break;
-                }
                 Trouble::Without(refused) => {
-                    left_out += 1;
                     let ordinals: HashSet<u64> =
                         refused.iter().map(|(ordinal, _)| *ordinal).collect();
                     let (out, rest): (Vec<Ready>, Vec<Ready>) =
@@ -192,10 +172,17 @@ async fn settle_refused(
     put_off: &mut Worklist,
 ) -> Result<()> {
     let mut collided = Vec::new();
+    let last = site.effort == Effort::Last && !refused.is_empty();
+    let moved =
+        if last { moved_at_the_source(site, lines, table, batch).await? } else { HashSet::new() };
     for (ordinal, refused) in refused {
         let Some(ready) = batch.iter().find(|ready| ready.item.ordinal == ordinal) else {
             continue;
         };
+        if moved.contains(&ordinal) {
+            table.moved(&ready.item);
+            continue;
+        }
         match refused {
             Refused::Row(RowFault::Duplicate | RowFault::ForeignKey) | Refused::HasChildren
                 if site.effort != Effort::Last =>
@@ -213,6 +200,29 @@ async fn settle_refused(
         }
     }
     record_collisions(site, lines, table, collided).await
+}
+
+/// Rows whose source is no longer what the decision saw: a cascade of our own may have reached it, as when a parent was
+/// renamed and its children followed. They have not failed; they are looked at again.
+async fn moved_at_the_source(
+    site: &Site<'_>,
+    lines: &mut Lines,
+    table: &TableRun,
+    batch: &[Ready],
+) -> Result<HashSet<u64>> {
+    if site.write == Write::Delete {
+        return Ok(HashSet::new());
+    }
+    let source = site.target.other();
+    let view = site.run.view(&table.pair, source);
+    let keys: Vec<Key> = batch.iter().map(|ready| ready.item.key.clone()).collect();
+    let line = lines.writer(source);
+    let found = read::rows(line, &view, &keys, Lock::None).await;
+    let found = found.map_err(|fault| fault.fatal(line.place()))?;
+    let moved = |ready: &&Ready| {
+        found.get(&ready.item.key).map(|found| found.signature) != ready.item.now[source]
+    };
+    Ok(batch.iter().filter(moved).map(|ready| ready.item.ordinal).collect())
 }
 
 /// One transaction. Answers which rows were refused one by one while the others went in.
@@ -246,27 +256,20 @@ async fn attempt(
             table.moved(&ready.item);
         }
     }
-    if site.write == Write::Delete {
-        let children = relations::with_children(writer, &view, &current, &before).await;
-        let children = children.map_err(|fault| trouble(writer.place(), fault))?;
-        refused.extend(children.iter().map(|ordinal| (*ordinal, Refused::HasChildren)));
-        current.retain(|ready| !children.contains(&ready.item.ordinal));
-    }
-    let faults = match site.effort {
-        Effort::Untangle => relations::untangle(writer, &view, site.write, &current, &before).await,
-        _ => statements::write(writer, &view, site.write, &current).await,
-    };
+    let children = relations::with_children(writer, &view, site.write, &current, &before).await;
+    let children = children.map_err(|fault| trouble(writer.place(), fault))?;
+    refused.extend(children.iter().map(|ordinal| (*ordinal, Refused::HasChildren)));
+    current.retain(|ready| !children.contains(&ready.item.ordinal));
+    let faults = statements::write(writer, &view, site.write, &current).await;
     let faults = faults.map_err(|fault| trouble(writer.place(), fault))?;
-    if site.effort == Effort::Untangle && !faults.is_empty() {
-        // Others were moved aside for these rows; without them, from the beginning.
-        return Err(Trouble::Without(faults));
-    }
     let failed: HashSet<u64> = faults.iter().map(|(ordinal, _)| *ordinal).collect();
     current.retain(|ready| !failed.contains(&ready.item.ordinal));
     refused.extend(faults);
     let after = read_back(site, lines, table, &current).await?;
-    let base = record(site, lines, table, &current, &before, &after).await?;
-    table.base = base;
+    let done = Done { table, rows: current.clone(), before, after };
+    if let Some(base) = record(site.run, site.target, lines, &[done]).await?.pop() {
+        table.base = base;
+    }
     table.count(
         site.target,
         site.write,
@@ -277,7 +280,7 @@ async fn attempt(
 
 /// Reads what was written, and refuses to leave anything that is not what was meant. Only where triggers fire may a
 /// row come out differently: then what came out is what the base remembers.
-async fn read_back(
+pub(super) async fn read_back(
     site: &Site<'_>,
     lines: &mut Lines,
     table: &mut TableRun,

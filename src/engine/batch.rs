@@ -10,8 +10,6 @@ use crate::plan::merge::Write;
 pub enum Effort {
     /// Rows that other rows stand in the way of are put off.
     First,
-    /// The same, and rows that stand in each other's way make room for each other.
-    Untangle,
     /// Whatever fails now has failed.
     Last,
 }

@@ -60,6 +60,14 @@ impl Turn {
         }
     }
 
+    /// The same, to be written to.
+    pub(super) fn table_mut(&mut self) -> Option<&mut TableRun> {
+        match &mut self.standing {
+            Standing::Open(table) => Some(table),
+            _ => None,
+        }
+    }
+
     /// A step of the work; where it fails, the table's turn is over and the others' go on.
     pub async fn go_on(&mut self, step: impl AsyncFnOnce(&mut TableRun) -> Result<()>) {
         let Standing::Open(table) = &mut self.standing else { return };
@@ -119,6 +127,10 @@ impl Turn {
     fn restless(&self) -> Option<SyncError> {
         let table = self.table().filter(|table| !table.looks_settled)?;
         let left: u64 = Side::BOTH.iter().map(|side| table.plan.planned[*side].total()).sum();
+        if table.plan.moved == 0 && left <= table.failed_rows {
+            // What is left has been told of row by row.
+            return None;
+        }
         let error = SyncError::new(error::NOT_EQUAL).with("table", &self.settings.table);
         Some(error.with("count", left + table.plan.moved))
     }

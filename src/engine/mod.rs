@@ -9,6 +9,7 @@ pub mod batch;
 pub mod cancel;
 pub mod compare;
 pub mod drive;
+pub mod knot;
 pub mod ledger;
 pub mod plan;
 pub mod preflight;
@@ -33,7 +34,7 @@ use self::worklist::Worklist;
 use crate::config::{Capture, Settings};
 use crate::endpoint::{Connection, Dialect, Endpoint, View};
 use crate::error::{Code, Result};
-use crate::model::{PerSide, Side};
+use crate::model::{ForeignKey, PerSide, Reaction, Side};
 use crate::plan::merge::Write;
 use crate::plan::policy::{Direction, Strategy, SyncType};
 use crate::plan::schema_match::TablePair;
@@ -214,45 +215,72 @@ async fn rounds(run: &Run, lines: &mut Lines, turns: &mut [Turn]) {
     }
 }
 
-/// One pass over all tables: everything that is written on one side.
+/// One pass over all tables: everything that is written on one side. While much goes in, what stood in the way may be gone;
+/// then rows make room for each other; what fails then has failed.
 async fn pass(run: &Run, lines: &mut Lines, turns: &mut [Turn], target: Side) {
-    // Deletions go from children to parents, the rest from parents to children.
-    let order = |write: Write| -> Vec<usize> {
-        let forward = 0..turns.len();
-        if write == Write::Delete { forward.rev().collect() } else { forward.collect() }
-    };
-    let orders = [Write::Delete, Write::Update, Write::Insert].map(|write| (write, order(write)));
-    let mut effort = Effort::First;
     let mut left = u64::MAX;
     loop {
-        let mut put_off = 0;
-        for (write, order) in &orders {
-            for at in order {
-                let turn = &mut turns[*at];
-                turn.go_on(async |table| {
-                    let list = std::mem::take(table.plan.writes[target].of(*write));
-                    let mut later = Worklist::default();
-                    let site = Site { run, target, write: *write, effort };
-                    apply(&site, lines, table, list, &mut later).await?;
-                    put_off += later.len();
-                    *table.plan.writes[target].of(*write) = later;
-                    Ok(())
-                })
-                .await;
-            }
-        }
+        let put_off = sweep(run, lines, turns, target, Effort::First).await;
         if put_off == 0 {
             return;
         }
-        // While something goes in, what stood in the way may be gone; then rows make room for each other; then that was all.
-        effort = match effort {
-            Effort::First if put_off <= left / 2 => Effort::First,
-            Effort::First => Effort::Untangle,
-            Effort::Untangle if put_off < left => Effort::First,
-            Effort::Untangle | Effort::Last => Effort::Last,
-        };
+        if put_off > left / 2 && knot::untie(run, lines, turns, target).await == 0 {
+            break;
+        }
         left = put_off;
     }
+    sweep(run, lines, turns, target, Effort::Last).await;
+}
+
+/// Tries everything that is still to be written on one side, deletions from children to parents, the rest from parents to
+/// children. Answers how many rows were put off.
+async fn sweep(
+    run: &Run,
+    lines: &mut Lines,
+    turns: &mut [Turn],
+    target: Side,
+    effort: Effort,
+) -> u64 {
+    let mut put_off = 0;
+    for write in [Write::Delete, Write::Update, Write::Insert] {
+        let forward = 0..turns.len();
+        let order: Vec<usize> =
+            if write == Write::Delete { forward.rev().collect() } else { forward.collect() };
+        for at in order {
+            if effort == Effort::First && write != Write::Delete && follows(turns, at, target) {
+                let table = turns[at].table_mut();
+                put_off += table.map_or(0, |table| table.plan.writes[target].of(write).len());
+                continue;
+            }
+            turns[at]
+                .go_on(async |table| {
+                    let list = std::mem::take(table.plan.writes[target].of(write));
+                    let mut later = Worklist::default();
+                    let site = Site { run, target, write, effort };
+                    apply(&site, lines, table, list, &mut later).await?;
+                    put_off += later.len();
+                    *table.plan.writes[target].of(write) = later;
+                    Ok(())
+                })
+                .await;
+        }
+    }
+    put_off
+}
+
+/// Whether rows of a table would follow parents whose updates were put off: they are not written before those are, or the
+/// server would change them once more.
+fn follows(turns: &[Turn], at: usize, target: Side) -> bool {
+    let Some(table) = turns[at].table() else { return false };
+    let follow = |key: &&ForeignKey| key.on_update == Reaction::Follow && key.parent != key.child;
+    let mut parents = table.pair.tables[target].foreign_keys.iter().filter(follow);
+    parents.any(|key| {
+        let mut others = turns.iter().filter_map(Turn::table);
+        others.any(|other| {
+            let updates = &other.plan.writes[target].updates;
+            other.pair.tables[target].name == key.parent && !updates.is_empty()
+        })
+    })
 }
 
 /// Whether a failure ends the whole run rather than one table's turn.

@@ -13,8 +13,8 @@ use super::table::TableRun;
 use super::trouble::{Trouble, committing, trouble};
 use super::worklist::Item;
 use super::{Lines, Run};
-use crate::endpoint::RowFault;
 use crate::endpoint::read::{self, Found, Lock};
+use crate::endpoint::{Connection, RowFault};
 use crate::error::Result;
 use crate::journal::base::{Base, Step};
 use crate::journal::conflicts::{self, Met};
@@ -23,88 +23,102 @@ use crate::model::{Key, PerSide, Side, Signature};
 use crate::plan::merge::{ConflictKind, Entry};
 use crate::plan::policy::{BaseStep, Conflict};
 
+/// What was written to one table in the open transaction on the target.
+pub(super) struct Done<'a> {
+    /// The table.
+    pub table: &'a TableRun,
+    /// The rows, each in the form in which it was written.
+    pub rows: Vec<&'a Ready>,
+    /// What they were.
+    pub before: HashMap<Key, Found>,
+    /// The signatures of what they are now.
+    pub after: HashMap<Key, Signature>,
+}
+
 /// Stores pre-images, conflicts and the base, and commits: in one transaction on LOCAL; around REMOTE's own for REMOTE.
-/// Answers the base as it is now.
+/// Answers each table's base as it is now.
 pub(super) async fn record(
-    site: &Site<'_>,
+    run: &Run,
+    target: Side,
     lines: &mut Lines,
-    table: &TableRun,
-    written: &[&Ready],
-    before: &HashMap<Key, Found>,
-    after: &HashMap<Key, Signature>,
-) -> std::result::Result<Base, Trouble> {
-    let images: Vec<PreImage> =
-        written.iter().map(|ready| pre_image(site, table, ready, before, after)).collect();
-    let met: Vec<Met> =
-        written.iter().filter_map(|ready| conflict(site, table, ready, before)).collect();
-    let steps = steps(site, written, after);
-    let settled: Vec<i128> = written
-        .iter()
-        .filter(|ready| ready.item.decision.is_none_or(|decision| decision.conflict.is_none()))
-        .filter_map(|ready| table.open_conflicts.get(&ready.item.ordinal).copied())
-        .collect();
-    let dialect = site.run.dialect(Side::Local);
+    done: &[Done<'_>],
+) -> std::result::Result<Vec<Base>, Trouble> {
     let place = lines.local.place().clone();
-    let fatal = Trouble::Fatal;
-    if site.target == Side::Remote {
+    if target == Side::Remote {
         lines.local.begin().await.map_err(|fault| trouble(&place, fault))?;
     }
-    let name = &table.pair.name;
-    let run_id = &site.run.run_id;
-    undo::record(&mut lines.local, dialect, run_id, name, site.target, &images)
-        .await
-        .map_err(fatal)?;
-    let strategy = table.settings.policy.strategy;
-    conflicts::record(&mut lines.local, dialect, run_id, name, strategy, &met, Utc::now())
-        .await
-        .map_err(fatal)?;
-    for id in settled {
-        conflicts::settle(&mut lines.local, dialect, id, Utc::now()).await.map_err(fatal)?;
+    for done in done {
+        keep(run, target, &mut lines.local, done).await.map_err(Trouble::Fatal)?;
     }
-    if site.target == Side::Remote {
+    if target == Side::Remote {
         lines.local.commit().await.map_err(|fault| trouble(&place, fault))?;
         let remote = lines.writer(Side::Remote);
         remote.commit().await.map_err(|fault| committing(remote.place(), fault))?;
         lines.local.begin().await.map_err(|fault| trouble(&place, fault))?;
     }
-    let base = table.base.with_steps(&mut lines.local, &steps).await.map_err(fatal)?;
+    let mut bases = Vec::new();
+    for done in done {
+        let steps = steps(target, &done.rows, &done.after);
+        let base = done.table.base.with_steps(&mut lines.local, &steps).await;
+        bases.push(base.map_err(Trouble::Fatal)?);
+    }
     lines.local.commit().await.map_err(|fault| committing(&place, fault))?;
-    Ok(base)
+    Ok(bases)
+}
+
+/// Keeps what is overwritten: pre-images, and both versions of conflicts.
+async fn keep(run: &Run, target: Side, local: &mut Connection, done: &Done<'_>) -> Result<()> {
+    let Done { table, rows, before, after } = done;
+    let images: Vec<PreImage> =
+        rows.iter().filter_map(|ready| pre_image(table, ready, before, after)).collect();
+    let met: Vec<Met> =
+        rows.iter().filter_map(|ready| conflict(target, table, ready, before)).collect();
+    let (dialect, name, run_id) = (run.dialect(Side::Local), &table.pair.name, &run.run_id);
+    undo::record(local, dialect, run_id, name, target, &images).await?;
+    let strategy = table.settings.policy.strategy;
+    conflicts::record(local, dialect, run_id, name, strategy, &met, Utc::now()).await?;
+    let decided =
+        |ready: &&&Ready| ready.item.decision.is_some_and(|decision| decision.conflict.is_some());
+    for ready in rows.iter().filter(|ready| !decided(ready)) {
+        if let Some(id) = table.open_conflicts.get(&ready.item.ordinal) {
+            conflicts::settle(local, dialect, *id, Utc::now()).await?;
+        }
+    }
+    Ok(())
 }
 
 fn pre_image(
-    site: &Site<'_>,
     table: &TableRun,
     ready: &Ready,
     before: &HashMap<Key, Found>,
     after: &HashMap<Key, Signature>,
-) -> PreImage {
-    PreImage {
-        write: site.write,
+) -> Option<PreImage> {
+    let (_, write) = ready.item.decision?.write?;
+    Some(PreImage {
+        write,
         key: table.key_json(&ready.item.key),
         before: before.get(&ready.item.key).map(|found| table.row_json(&found.row)),
         written: after.get(&ready.item.key).copied(),
-    }
+    })
 }
 
 fn conflict(
-    site: &Site<'_>,
+    target: Side,
     table: &TableRun,
     ready: &Ready,
     before: &HashMap<Key, Found>,
 ) -> Option<Met> {
     let conflict = ready.item.decision?.conflict?;
-    let target = before.get(&ready.item.key).map(|found| table.row_json(&found.row));
+    let old = before.get(&ready.item.key).map(|found| table.row_json(&found.row));
     let source = ready.source.as_ref().map(|row| table.row_json(row));
-    let (remote, local) =
-        if site.target == Side::Local { (source, target) } else { (target, source) };
+    let (remote, local) = if target == Side::Local { (source, old) } else { (old, source) };
     let key = table.key_json(&ready.item.key);
     let Item { ordinal, now, .. } = ready.item;
     Some(Met { ordinal, key, conflict, now, applied: true, remote, local })
 }
 
 /// What the base learns from the rows that were written.
-fn steps(site: &Site<'_>, written: &[&Ready], after: &HashMap<Key, Signature>) -> Vec<(u64, Step)> {
+fn steps(target: Side, written: &[&Ready], after: &HashMap<Key, Signature>) -> Vec<(u64, Step)> {
     let mut steps: Vec<(u64, Step)> = written
         .iter()
         .filter(|ready| ready.item.recorded)
@@ -115,7 +129,7 @@ fn steps(site: &Site<'_>, written: &[&Ready], after: &HashMap<Key, Signature>) -
                 BaseStep::Forget => Some((item.ordinal, Step::Forget)),
                 BaseStep::Record => {
                     let mut now = PerSide { remote: item.now.remote, local: item.now.local };
-                    now[site.target] = after.get(&item.key).copied();
+                    now[target] = after.get(&item.key).copied();
                     Some((
                         item.ordinal,
                         Step::Record(Entry { remote: now.remote?, local: now.local? }),

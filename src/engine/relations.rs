@@ -1,44 +1,44 @@
-//! Rows that stand in other rows' way: children of rows that should go, unique values that change places, rows
-//! that refer to each other.
+//! What foreign keys and unique keys ask of a batch: children of rows that should go, rows that have to step aside for
+//! others, rows that refer to one another.
 
 use std::collections::{HashMap, HashSet};
 
 use super::batch::Ready;
-use super::statements::{self, Refused};
 use crate::endpoint::read::Found;
-use crate::endpoint::{Connection, Fault, View, write};
-use crate::model::{Column, Key, Kind, Value, canonical};
+use crate::endpoint::{Connection, Fault, RowFault, View, write};
+use crate::model::{Column, ForeignKey, Key, Reaction, Row, Table, Value, canonical};
 use crate::plan::merge::Write;
+use crate::plan::stand_in::stand_ins;
 
-/// Which of the rows that should go have children that stay. A cascade is never left to the server: what it would take
-/// along was not decided about.
+/// Which of the rows have children that would suffer: those of a row that should go, whatever the foreign key says, and
+/// those that would lose their reference when an update changes what they refer to. What a server does to children by
+/// itself was not decided about.
 ///
 /// # Errors
 /// The [`Fault`].
 pub async fn with_children(
     connection: &mut Connection,
     view: &View<'_>,
+    write: Write,
     rows: &[&Ready],
     before: &HashMap<Key, Found>,
-) -> std::result::Result<HashSet<u64>, Fault> {
+) -> Result<HashSet<u64>, Fault> {
     let mut blocked = HashSet::new();
-    let table = &view.pair.tables[view.side];
-    for foreign_key in &table.referenced_by {
-        let position = |name: &String| {
-            view.pair
-                .columns
-                .iter()
-                .position(|column| column.sides[view.side].name.eq_ignore_ascii_case(name))
-        };
-        let Some(columns) =
-            foreign_key.parent_columns.iter().map(position).collect::<Option<Vec<_>>>()
-        else {
-            continue;
-        };
+    let suffers = |key: &&ForeignKey| match write {
+        Write::Delete => true,
+        Write::Update => key.on_update == Reaction::LetGo,
+        Write::Insert => false,
+    };
+    for foreign_key in table(view).referenced_by.iter().filter(suffers) {
+        let columns = foreign_key.parent_columns.iter().map(|name| position(view, name));
+        let Some(columns) = columns.collect::<Option<Vec<_>>>() else { continue };
         let parents: Vec<&Column> =
             columns.iter().map(|at| &view.pair.columns[*at].sides[view.side]).collect();
         let referred_value = |ready: &Ready| -> Option<Vec<Value>> {
             let row = &before.get(&ready.item.key)?.row;
+            if ready.row.as_ref().is_some_and(|after| !changes(row, after, &columns)) {
+                return None;
+            }
             let values: Vec<Value> = columns.iter().map(|at| row[*at].clone()).collect();
             values.iter().all(|value| !value.is_null()).then_some(values)
         };
@@ -63,147 +63,153 @@ pub async fn with_children(
     Ok(blocked)
 }
 
-/// Writes rows that stand in each other's way: updates whose unique values change places step aside first; new rows of
-/// one table that refer to each other come without the reference first. Any row refused means that the transaction must not stay.
+/// Makes room: for each unique key whose value changes, the row takes a value meanwhile that no row has. A row that cannot
+/// step aside stays where it is.
 ///
 /// # Errors
 /// A [`Fault`] that is no single row's.
-pub async fn untangle(
+pub async fn step_aside(
     connection: &mut Connection,
-    view: &View<'_>,
-    write: Write,
-    rows: &[&Ready],
-    before: &HashMap<Key, Found>,
-) -> std::result::Result<Vec<(u64, Refused)>, Fault> {
-    match write {
-        Write::Update => {
-            for (number, ready) in rows.iter().enumerate() {
-                let cells = aside(view, ready, before, number);
-                if !cells.is_empty() {
-                    match write::update_columns(connection, view, &ready.item.key, &cells).await {
-                        Ok(()) => {}
-                        Err(Fault::Row(fault)) => {
-                            return Ok(vec![(ready.item.ordinal, Refused::Row(fault))]);
-                        }
-                        Err(fault) => return Err(fault),
-                    }
-                }
-            }
-            statements::write(connection, view, write, rows).await
-        }
-        Write::Insert => insert_then_refer(connection, view, rows).await,
-        Write::Delete => statements::write(connection, view, write, rows).await,
-    }
-}
-
-/// For each unique key whose value changes, one cell with a value that no row has meanwhile.
-fn aside(
     view: &View<'_>,
     ready: &Ready,
     before: &HashMap<Key, Found>,
     number: usize,
-) -> Vec<(usize, Value)> {
+) -> Result<(), Fault> {
     let (Some(row), Some(found)) = (&ready.row, before.get(&ready.item.key)) else {
-        return Vec::new();
+        return Ok(());
     };
-    let table = &view.pair.tables[view.side];
-    let position = |at: &usize| {
-        let name = &table.columns[*at].name;
-        view.pair.columns.iter().position(|column| column.sides[view.side].name == *name)
-    };
-    let mut cells: Vec<(usize, Value)> = Vec::new();
-    for unique in &table.uniques {
-        let columns: Vec<usize> = unique.columns.iter().filter_map(position).collect();
-        let changes = columns.iter().any(|at| !canonical::same(&row[*at], &found.row[*at]));
-        let mut free = columns.iter().filter(|at| !view.pair.key.contains(at));
-        let meanwhile = |at: &usize| {
-            let column = &view.pair.columns[*at].sides[view.side];
-            let value = if column.nullable {
-                Some(Value::Null)
-            } else {
-                stand_in(&column.kind, ready.item.ordinal, number)
-            };
-            value.map(|value| (*at, value))
-        };
-        if let (true, Some(cell)) = (changes, free.find_map(meanwhile)) {
-            cells.push(cell);
-        }
+    let columns = aside(view, &found.row, row);
+    if columns.is_empty() {
+        return Ok(());
     }
-    cells.sort_by_key(|(at, _)| *at);
-    cells.dedup_by_key(|(at, _)| *at);
-    cells
-}
-
-/// A value that hardly any row has; should one have it, the server says so and nothing stays.
-fn stand_in(kind: &Kind, ordinal: u64, number: usize) -> Option<Value> {
-    match kind {
-        Kind::Int { bits, unsigned } => {
-            let top = (1_i128 << if *unsigned { *bits } else { bits - 1 }) - 1;
-            Some(Value::Int(top - i128::try_from(number).ok()?))
-        }
-        Kind::Text { chars, .. } => {
-            let token = format!("~{number}~{ordinal:x}");
-            let fits = chars.is_none_or(|chars| token.len() as u64 <= chars);
-            let short = format!("~{number}");
-            let short_fits = chars.is_none_or(|chars| short.len() as u64 <= chars);
-            if fits { Some(Value::Text(token)) } else { short_fits.then_some(Value::Text(short)) }
-        }
-        Kind::Uuid => Some(Value::Uuid((u128::MAX - u128::from(ordinal)).to_be_bytes())),
-        Kind::Bytes { max, .. } => {
-            let size = max.unwrap_or(8).min(16);
-            let bytes: Vec<u8> = (u128::MAX - u128::from(ordinal)).to_be_bytes().to_vec();
-            usize::try_from(size).ok().map(|size| Value::Bytes(bytes[16 - size..].to_vec()))
-        }
-        _ => None,
-    }
-}
-
-/// New rows of one table that refer to one another: all of them without the references that may be NULL, then the references.
-async fn insert_then_refer(
-    connection: &mut Connection,
-    view: &View<'_>,
-    rows: &[&Ready],
-) -> std::result::Result<Vec<(u64, Refused)>, Fault> {
-    let table = &view.pair.tables[view.side];
-    let own = table
-        .foreign_keys
+    let mut meanwhile: Vec<_> = columns
         .iter()
-        .filter(|key| key.parent == table.name)
-        .flat_map(|key| &key.columns);
-    let position = |name: &String| {
-        view.pair.columns.iter().position(|column| column.sides[view.side].name == *name)
-    };
-    let references: Vec<usize> = own
-        .filter_map(position)
-        .filter(|at| {
-            view.pair.columns[*at].sides[view.side].nullable && !view.pair.key.contains(at)
+        .map(|at| {
+            let column = &view.pair.columns[*at].sides[view.side];
+            let null = (column.nullable && !is_referred(view, *at)).then_some(Value::Null);
+            let own = found.row[*at].clone();
+            null.into_iter().chain(stand_ins(column, number).filter(move |value| *value != own))
         })
         .collect();
-    if references.is_empty() {
-        return statements::write(connection, view, Write::Insert, rows).await;
-    }
-    let mut refused = Vec::new();
-    for ready in rows {
-        let Some(mut row) = ready.row.clone() else { continue };
-        for at in &references {
-            row[*at] = Value::Null;
-        }
-        match write::insert(connection, view, &[row]).await {
-            Ok(()) => {}
-            Err(Fault::Row(fault)) => refused.push((ready.item.ordinal, Refused::Row(fault))),
-            Err(fault) => return Err(fault),
-        }
-    }
-    for ready in rows {
-        let Some(row) = &ready.row else { continue };
-        let cells: Vec<(usize, Value)> =
-            references.iter().map(|at| (*at, row[*at].clone())).collect();
+    loop {
+        let values = columns.iter().zip(&mut meanwhile);
+        let cells = values.map(|(at, values)| Some((*at, values.next()?)));
+        let Some(cells) = cells.collect::<Option<Vec<_>>>() else { return Ok(()) };
         match write::update_columns(connection, view, &ready.item.key, &cells).await {
-            Ok(()) => {}
-            Err(Fault::Row(fault)) => refused.push((ready.item.ordinal, Refused::Row(fault))),
+            Err(Fault::Row(RowFault::Duplicate)) => {}
+            Ok(()) | Err(Fault::Row(_)) => return Ok(()),
             Err(fault) => return Err(fault),
         }
     }
-    refused.dedup_by_key(|(ordinal, _)| *ordinal);
-    Ok(refused)
+}
+
+/// The columns with which a row steps aside: one per unique key whose value changes.
+fn aside(view: &View<'_>, now: &Row, then: &Row) -> Vec<usize> {
+    let table = table(view);
+    let mut columns = Vec::new();
+    for unique in &table.uniques {
+        let synced: Option<Vec<usize>> =
+            unique.columns.iter().map(|at| position(view, &table.columns[*at].name)).collect();
+        match synced {
+            Some(of_key) if changes(now, then, &of_key) => columns.extend(best(view, &of_key)),
+            Some(_) => {}
+            // A column that the server computes is part of it: whatever changes may change it.
+            None => columns.extend(all_free(view).filter(|at| changes(now, then, &[*at]))),
+        }
+    }
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// The column of a unique key that is the least trouble to change for a moment.
+fn best(view: &View<'_>, of_key: &[usize]) -> Option<usize> {
+    let free = of_key.iter().copied().filter(|at| !view.pair.key.contains(at));
+    free.min_by_key(|at| {
+        let nullable = view.pair.columns[*at].sides[view.side].nullable;
+        (is_referred(view, *at), refers(view, *at), !nullable)
+    })
+    .filter(|at| view.pair.columns[*at].sides[view.side].nullable || !refers(view, *at))
+}
+
+/// Columns that may be changed for a moment, those of foreign keys left out.
+fn all_free<'a>(view: &'a View<'_>) -> impl Iterator<Item = usize> + 'a {
+    let columns = 0..view.pair.columns.len();
+    columns
+        .filter(|at| !view.pair.key.contains(at) && !is_referred(view, *at) && !refers(view, *at))
+}
+
+/// Lets go of the parents of a row that is about to go, so that rows that refer to one another can all go.
+///
+/// # Errors
+/// A [`Fault`] that is no single row's.
+pub async fn let_go(
+    connection: &mut Connection,
+    view: &View<'_>,
+    ready: &Ready,
+) -> Result<(), Fault> {
+    let cells: Vec<(usize, Value)> =
+        loose_references(view).into_iter().map(|at| (at, Value::Null)).collect();
+    if cells.is_empty() {
+        return Ok(());
+    }
+    match write::update_columns(connection, view, &ready.item.key, &cells).await {
+        // What keeps it from letting go will keep it from going, and is told then.
+        Ok(()) | Err(Fault::Row(_)) => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// A new row without the references that may be NULL; `None` where it has none of those.
+pub fn without_references(view: &View<'_>, row: &Row) -> Option<Row> {
+    let references = loose_references(view);
+    let given = references.iter().any(|at| !row[*at].is_null());
+    given.then(|| {
+        let mut row = row.clone();
+        references.into_iter().for_each(|at| row[at] = Value::Null);
+        row
+    })
+}
+
+/// The references of a row that was written without them.
+pub fn references(view: &View<'_>, row: &Row) -> Vec<(usize, Value)> {
+    loose_references(view).into_iter().map(|at| (at, row[at].clone())).collect()
+}
+
+/// The columns of foreign keys that may be NULL and do not identify the row.
+fn loose_references(view: &View<'_>) -> Vec<usize> {
+    let columns = 0..view.pair.columns.len();
+    let loose = |at: &usize| {
+        let nullable = view.pair.columns[*at].sides[view.side].nullable;
+        nullable && refers(view, *at) && !view.pair.key.contains(at)
+    };
+    columns.filter(loose).collect()
+}
+
+fn table<'a>(view: &View<'a>) -> &'a Table {
+    &view.pair.tables[view.side]
+}
+
+/// Where a column of this side's table stands among the synced ones.
+fn position(view: &View<'_>, name: &str) -> Option<usize> {
+    let columns = &view.pair.columns;
+    columns.iter().position(|column| column.sides[view.side].name.eq_ignore_ascii_case(name))
+}
+
+fn changes(now: &Row, then: &Row, columns: &[usize]) -> bool {
+    columns.iter().any(|at| !canonical::same(&now[*at], &then[*at]))
+}
+
+/// Whether a column refers to a parent.
+fn refers(view: &View<'_>, at: usize) -> bool {
+    let name = &view.pair.columns[at].sides[view.side].name;
+    let mut keys = table(view).foreign_keys.iter();
+    keys.any(|key| key.columns.iter().any(|column| column.eq_ignore_ascii_case(name)))
+}
+
+/// Whether children refer to a column.
+fn is_referred(view: &View<'_>, at: usize) -> bool {
+    let name = &view.pair.columns[at].sides[view.side].name;
+    let mut keys = table(view).referenced_by.iter();
+    keys.any(|key| key.parent_columns.iter().any(|column| column.eq_ignore_ascii_case(name)))
 }

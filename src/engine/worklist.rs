@@ -81,6 +81,22 @@ impl Worklist {
         Ok(())
     }
 
+    /// Takes out at most this many of the first items; the rest stays.
+    ///
+    /// # Errors
+    /// As [`Self::push`] and [`Batches::next`].
+    pub fn take(&mut self, items: usize) -> Result<Vec<Item>> {
+        let mut batches = std::mem::take(self).drain()?;
+        let taken = batches.next(items)?;
+        loop {
+            let rest = batches.next(1000)?;
+            if rest.is_empty() {
+                return Ok(taken);
+            }
+            rest.iter().try_for_each(|item| self.push(item))?;
+        }
+    }
+
     /// Takes everything out, batch by batch.
     pub fn drain(self) -> Result<Batches> {
         let mut file = self.file;

@@ -10,3 +10,4 @@ pub mod merge;
 pub mod order;
 pub mod policy;
 pub mod schema_match;
+pub mod stand_in;

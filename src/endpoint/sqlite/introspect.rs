@@ -160,7 +160,9 @@ fn kind(declared: &str) -> Kind {
         _ if has("char") || has("clob") || has("text") => {
             Kind::Text { chars: None, bytes: None, fixed: false }
         }
-        _ if base.is_empty() || has("blob") => Kind::Bytes { max: None, fixed: false },
+        _ if base.is_empty() || has("blob") || has("binary") => {
+            Kind::Bytes { max: None, fixed: false }
+        }
         _ if has("real") || has("floa") || has("doub") => Kind::Double,
         _ => Kind::Numeric,
     }
