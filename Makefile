@@ -10,7 +10,7 @@ RUST := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 PACKAGE := pyproject.toml $(shell find python -name '*.py' -o -name '*.pyi' -o -name '*.po' -o -name '*.html')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo wheel test test-pure test-rust test-python lint lint-rust lint-python format init-sql servers clean
+.PHONY: help demo wheel test test-pure test-rust test-python lint lint-rust lint-python format init-sql types-doc servers clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -55,6 +55,9 @@ format: $(VENV)/.tools ## Format all code
 
 init-sql: ## Write mariadb/init/01-init.sql anew from the engine's definition
 	cargo run --quiet --bin db-sync -- schema --init > mariadb/init/01-init.sql
+
+types-doc: ## Measure the table of docs/types.md anew (servers by DB_SYNC_TEST_*_URL)
+	DB_SYNC_WRITE_DOCS=1 cargo test --test servers -- every_type_on_every_pair
 
 servers: ## Only get what the test servers need
 	$(PYTHON) tests/servers/servers.py prepare

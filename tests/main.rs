@@ -13,3 +13,4 @@ mod keys;
 mod relations;
 mod scenarios;
 mod support;
+mod values;

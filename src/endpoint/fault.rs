@@ -109,6 +109,9 @@ impl Place {
             1264 | 1690 => return held("a number out of range"),
             1265 | 1366 | 1292 | 1411 | 1525 => return held("a value of the wrong type"),
             1406 | 1301 | 1118 => return held("a value that is too long"),
+            1416 | 3037 | 3055 | 3643 | 3618 | 6136..=6140 => {
+                return held("no geometry or vector that the column takes");
+            }
             3140 | 3141 | 3143 | 3144 | 3156 | 3157 => return held("no valid JSON"),
             3819 | 4025 => return held("a CHECK constraint"),
             1644 | 1442 => return held("a trigger refused it"),

@@ -3,7 +3,7 @@
 //! A cell that does not fit is refused with the reason; it is never rounded, cut or padded. The
 //! reasons name types and limits, never the cell.
 
-use super::canonical::is_json_integer;
+use super::json::{is_json_integer, repeats_a_name};
 use super::number::Decimal;
 use super::table::{Column, Kind};
 use super::temporal::{Time, fraction_digits};
@@ -20,7 +20,19 @@ pub fn fit(value: &Value, column: &Column) -> Result<Value, Unfit> {
     match value {
         Value::Null if column.nullable => Ok(Value::Null),
         Value::Null => Err("NULL where the column takes none".to_owned()),
-        _ => fit_present(value, &column.kind),
+        _ => match fit_present(value, &column.kind) {
+            Err(_) if column.loose && is_stored_as_it_is(value) => Ok(value.clone()),
+            fitted => fitted,
+        },
+    }
+}
+
+/// What SQLite keeps in any column: its own storage classes.
+fn is_stored_as_it_is(value: &Value) -> bool {
+    match value {
+        Value::Text(_) | Value::Bytes(_) | Value::Float(_) => true,
+        Value::Int(number) => i64::try_from(*number).is_ok(),
+        _ => false,
     }
 }
 
@@ -75,6 +87,10 @@ fn fit_present(value: &Value, kind: &Kind) -> Result<Value, Unfit> {
             _ => Err("no UUID".to_owned()),
         },
         Kind::Inet => value.as_text().map(Value::text).ok_or_else(|| "no address".to_owned()),
+        Kind::Raw => match value {
+            Value::Bytes(_) => Ok(value.clone()),
+            _ => Err("no bytes".to_owned()),
+        },
         Kind::Unknown => Err("a type that has no exact form here".to_owned()),
     }
 }
@@ -103,6 +119,7 @@ fn decimal(value: &Value) -> Result<Decimal, Unfit> {
         Value::Decimal(number) => Some(number.clone()),
         Value::Int(number) => Some(Decimal::from(*number)),
         Value::Float(double) => Decimal::from_f64(*double),
+        Value::Text(text) => Decimal::parse(text),
         _ => None,
     }
     .ok_or_else(|| "no decimal number".to_owned())
@@ -156,6 +173,8 @@ fn fit_text(
         Value::Text(text) | Value::Json(text) => text.clone(),
         Value::Uuid(uuid) if chars.is_some_and(|chars| chars < 36) => uuid_digits(uuid),
         Value::Uuid(uuid) => uuid_dashed(uuid),
+        Value::Decimal(number) => number.to_string(),
+        Value::Int(number) => number.to_string(),
         Value::Date(date) => date.to_string(),
         Value::DateTime(moment) => moment.to_string(),
         Value::Time(time) => time.to_string(),
@@ -228,6 +247,9 @@ fn fit_json(value: &Value, binary: bool) -> Result<Value, Unfit> {
     let document: serde_json::Value =
         serde_json::from_str(&text).map_err(|_| "no valid JSON".to_owned())?;
     if binary {
+        if repeats_a_name(&text) {
+            return Err("a name twice in one object, of which MySQL keeps the last".to_owned());
+        }
         json_numbers_fit(&document)?;
     }
     Ok(Value::Json(text))

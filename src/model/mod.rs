@@ -6,6 +6,7 @@
 
 pub mod canonical;
 pub mod fit;
+pub mod json;
 pub mod key;
 pub mod number;
 pub mod row;

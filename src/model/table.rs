@@ -77,6 +77,8 @@ pub enum Kind {
     Uuid,
     /// MariaDB's INET4 and INET6.
     Inet,
+    /// GEOMETRY and its kinds, and VECTOR: their own bytes, as the servers keep them.
+    Raw,
     /// A type that the engine has no exact form for; its name stands in [`Column::declared`].
     Unknown,
 }
@@ -95,7 +97,9 @@ impl Kind {
             Self::DateTime { .. } | Self::Timestamp { .. } => KeyPart::DateTime,
             Self::Time { .. } => KeyPart::Time,
             Self::Uuid => KeyPart::Uuid,
-            Self::Float | Self::Double | Self::Json { .. } | Self::Unknown => return None,
+            Self::Float | Self::Double | Self::Json { .. } | Self::Raw | Self::Unknown => {
+                return None;
+            }
         })
     }
 }
@@ -115,6 +119,8 @@ pub struct Column {
     pub has_default: bool,
     /// Computed by the server; never written and never compared.
     pub generated: bool,
+    /// Whether it takes any value, whatever its type says: SQLite's columns do.
+    pub loose: bool,
     /// Character set and collation, for text.
     pub collation: Option<String>,
 }

@@ -241,7 +241,7 @@ fn compatible(a: &Kind, b: &Kind) -> bool {
         | Kind::Float
         | Kind::Double => Family::Number,
         Kind::Text { .. } | Kind::Enum(_) | Kind::Set(_) | Kind::Inet => Family::Text,
-        Kind::Bytes { .. } => Family::Bytes,
+        Kind::Bytes { .. } | Kind::Raw => Family::Bytes,
         Kind::Date => Family::Date,
         Kind::DateTime { .. } | Kind::Timestamp { .. } => Family::Moment,
         Kind::Time { .. } => Family::Time,
@@ -255,7 +255,11 @@ fn compatible(a: &Kind, b: &Kind) -> bool {
                 family(b),
                 Family::Json | Family::Uuid | Family::Date | Family::Moment | Family::Time
             )
-            || matches!(a, Kind::Bytes { max: Some(16), fixed: true }) && family(b) == Family::Uuid
+            || matches!(a, Kind::Text { .. }) && matches!(b, Kind::Decimal { .. })
+            || matches!(
+                a,
+                Kind::Bytes { max: Some(16), fixed: true } | Kind::Bytes { max: None, .. }
+            ) && family(b) == Family::Uuid
     };
     family(a) != Family::None && (family(a) == family(b) || by_text(a, b) || by_text(b, a))
 }

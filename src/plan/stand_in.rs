@@ -87,7 +87,7 @@ fn stand_in(column: &Column, number: u64) -> Option<Value> {
             let at = number.checked_rem(labels.len() as u64)?;
             Value::text(labels.get(usize::try_from(at).ok()?)?)
         }
-        Kind::Json { .. } | Kind::Unknown => return None,
+        Kind::Json { .. } | Kind::Raw | Kind::Unknown => return None,
     })
 }
 
@@ -135,6 +135,7 @@ mod tests {
             nullable: false,
             has_default: false,
             generated: false,
+            loose: false,
             collation: None,
         }
     }

@@ -83,6 +83,12 @@ impl Pair {
         Self { name, remote: database(remote).unwrap(), local: database(local).unwrap() }
     }
 
+    /// The same; `None` where there is no such server today.
+    pub fn try_of(remote: &str, local: &str) -> Option<Self> {
+        let name = format!("{remote}–{local}").to_lowercase();
+        Some(Self { name, remote: database(remote)?, local: database(local)? })
+    }
+
     /// Settings for the two databases, with others on top.
     pub fn settings(&self, more: &[(&str, &str)]) -> Result<Settings, SyncError> {
         let mut all = variables("REMOTE", &self.remote.place);

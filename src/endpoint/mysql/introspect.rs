@@ -9,7 +9,7 @@ use crate::model::{Column, ForeignKey, Kind, Reaction, Row, Table, Unique, Value
 
 const TABLES: &str = "SELECT t.TABLE_NAME,IFNULL(t.ENGINE,''),CAST(IFNULL(t.TABLE_ROWS,0) AS UNSIGNED),\
     EXISTS(SELECT 1 FROM information_schema.TRIGGERS g WHERE g.EVENT_OBJECT_SCHEMA=t.TABLE_SCHEMA AND g.EVENT_OBJECT_TABLE=t.TABLE_NAME) \
-    FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA=DATABASE() AND t.TABLE_TYPE='BASE TABLE' ORDER BY 1";
+    FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA=DATABASE() AND t.TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY 1";
 
 const COLUMNS: &str = "SELECT TABLE_NAME,COLUMN_NAME,DATA_TYPE,COLUMN_TYPE,IS_NULLABLE,IFNULL(EXTRA,''),\
     IF(COLUMN_DEFAULT IS NULL,0,1),CAST(IFNULL(CHARACTER_MAXIMUM_LENGTH,0) AS UNSIGNED),CAST(IFNULL(CHARACTER_OCTET_LENGTH,0) AS UNSIGNED),\
@@ -167,6 +167,7 @@ fn column(row: &Row, is_json: bool) -> Column {
         declared,
         nullable,
         generated,
+        loose: false,
         collation: Some(text(row, 12)).filter(|collation| !collation.is_empty()),
     }
 }
@@ -205,6 +206,8 @@ fn kind(row: &Row, declared: &str) -> Kind {
         "enum" => Kind::Enum(labels(&text(row, 3))),
         "set" => Kind::Set(labels(&text(row, 3))),
         "json" => Kind::Json { binary: true },
+        "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+        | "multipolygon" | "geometrycollection" | "geomcollection" | "vector" => Kind::Raw,
         "uuid" => Kind::Uuid,
         "inet4" | "inet6" => Kind::Inet,
         _ => Kind::Unknown,

@@ -69,7 +69,7 @@ fn value(bytes: &[u8], kind: &Kind) -> Option<Value> {
         Kind::Float => Value::Float(f32::from_le_bytes(bytes.try_into().ok()?).into()),
         Kind::Double => Value::Float(f64::from_le_bytes(bytes.try_into().ok()?)),
         Kind::Decimal { .. } => Value::Decimal(Decimal::parse(std::str::from_utf8(bytes).ok()?)?),
-        Kind::Bytes { .. } | Kind::Unknown => Value::Bytes(bytes.to_vec()),
+        Kind::Bytes { .. } | Kind::Raw | Kind::Unknown => Value::Bytes(bytes.to_vec()),
         _ => from_text(std::str::from_utf8(bytes).ok()?, kind),
     })
 }

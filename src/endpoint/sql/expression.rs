@@ -26,6 +26,8 @@ pub fn shown(dialect: Dialect, column: &Column) -> String {
         Kind::Enum(_) | Kind::Set(_) | Kind::Uuid | Kind::Inet => {
             format!("CONVERT(CAST({name} AS CHAR) USING utf8mb4)")
         }
+        // sqlx does not know the result type of a VECTOR.
+        Kind::Raw => format!("CAST({name} AS BINARY)"),
         _ => name,
     }
 }
@@ -54,13 +56,19 @@ pub fn argument(dialect: Dialect, column: &Column) -> String {
     }
 }
 
+/// An argument as it is written into a column. sqlx does not know the type of an argument that is a VECTOR.
+pub fn written(dialect: Dialect, column: &Column) -> &'static str {
+    if column.kind == Kind::Raw && dialect != Dialect::Sqlite { "CAST(? AS BINARY)" } else { "?" }
+}
+
 /// A column's every bit as bytes, for a signature; NULL where the cell is NULL.
 fn every_bit(dialect: Dialect, column: &Column) -> String {
     let name = dialect.quote(&column.name);
     match &column.kind {
-        Kind::Float => format!("({name}+0e0)"),
+        // As a double, whose text has every digit; adding 0 instead would make 0 of -0.
+        Kind::Float => format!("({name}*1e0)"),
         Kind::Bit(_) => format!("({name}+0)"),
-        Kind::Text { .. } => format!("CAST({name} AS BINARY)"),
+        Kind::Text { .. } | Kind::Raw => format!("CAST({name} AS BINARY)"),
         Kind::Json { .. } if dialect == Dialect::MySql => {
             format!("CAST(CAST({name} AS CHAR) AS BINARY)")
         }
@@ -76,7 +84,7 @@ fn is_long(kind: &Kind) -> bool {
     match kind {
         Kind::Text { chars, .. } => chars.is_none_or(|chars| chars * 4 > LONG),
         Kind::Bytes { max, .. } => max.is_none_or(|max| max > LONG),
-        Kind::Json { .. } => true,
+        Kind::Json { .. } | Kind::Raw => true,
         _ => false,
     }
 }

@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::expression::{argument, ordinal, shown, signature};
-use super::{Dialect, SIGNED, Statement, UNSIGNED, View, places};
+use super::expression::{argument, ordinal, shown, signature, written};
+use super::{Dialect, SIGNED, Statement, UNSIGNED, View};
 use crate::model::{Column, ForeignKey, Key, KeyForm, Kind, Row, Value, fit};
 
 /// A stretch of ordinals, both ends included.
@@ -137,7 +137,9 @@ impl View<'_> {
     pub fn insert(&self, rows: &[Row]) -> Statement {
         let columns: Vec<String> =
             self.columns().map(|column| self.dialect.quote(&column.name)).collect();
-        let values = vec![places(columns.len()); rows.len()].join(",");
+        let places: Vec<&str> =
+            self.columns().map(|column| written(self.dialect, column)).collect();
+        let values = vec![format!("({})", places.join(",")); rows.len()].join(",");
         Statement::new(format!(
             "INSERT INTO {} ({}) VALUES {values}",
             self.quoted(),
@@ -148,10 +150,7 @@ impl View<'_> {
 
     /// One row takes new cells. Every synced column is named, so that `ON UPDATE CURRENT_TIMESTAMP` does not fire.
     pub fn update(&self, key: &Key, row: &Row) -> Statement {
-        let set: Vec<String> = self
-            .columns()
-            .map(|column| format!("{}=?", self.dialect.quote(&column.name)))
-            .collect();
+        let set: Vec<String> = self.columns().map(|column| self.assignment(column)).collect();
         Statement::new(format!(
             "UPDATE {} SET {} WHERE {}",
             self.quoted(),
@@ -164,8 +163,8 @@ impl View<'_> {
 
     /// Some columns (by position) of one row take new cells.
     pub fn update_columns(&self, key: &Key, cells: &[(usize, Value)]) -> Statement {
-        let name = |at: usize| self.dialect.quote(&self.pair.columns[at].sides[self.side].name);
-        let set: Vec<String> = cells.iter().map(|(at, _)| format!("{}=?", name(*at))).collect();
+        let column = |at: usize| &self.pair.columns[at].sides[self.side];
+        let set: Vec<String> = cells.iter().map(|(at, _)| self.assignment(column(*at))).collect();
         Statement::new(format!(
             "UPDATE {} SET {} WHERE {}",
             self.quoted(),
@@ -174,6 +173,10 @@ impl View<'_> {
         ))
         .args(cells.iter().map(|(_, value)| value.clone()))
         .args(self.key_args(key))
+    }
+
+    fn assignment(&self, column: &Column) -> String {
+        format!("{}={}", self.dialect.quote(&column.name), written(self.dialect, column))
     }
 
     /// Rows go.

@@ -141,6 +141,7 @@ fn column(row: &Row) -> Column {
         declared,
         nullable,
         generated,
+        loose: true,
         collation: None,
     }
 }
