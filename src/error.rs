@@ -403,6 +403,10 @@ sentences! {
     PACKET_TOO_LARGE = Sys002,
         "Table {table}: a row is larger than {side} takes in one statement (max_allowed_packet).",
         "Raise max_allowed_packet on {side}: SET GLOBAL max_allowed_packet = 67108864;";
+    /// A row that no statement can carry.
+    ROW_TOO_LARGE = Sys002,
+        "Table {table}, row {key}: a value, or what would have to be kept of the row, is larger than {side} takes at once (max_allowed_packet is {bytes} bytes).",
+        "Raise max_allowed_packet on {side}, for example SET GLOBAL max_allowed_packet = 1073741824, then run the sync again; the row was left as it is.";
     /// Out of memory.
     OUT_OF_MEMORY = Sys002,
         "{side} at {address} ran out of memory.",

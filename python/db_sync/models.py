@@ -194,6 +194,7 @@ class SyncUndo(models.Model):
     action = models.CharField(_("action"), max_length=6, choices=Action)
     row_key = models.JSONField(_("row key"))
     row_before = models.JSONField(_("row before"), null=True)
+    part = models.IntegerField(_("part"), default=0)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

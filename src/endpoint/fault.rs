@@ -27,6 +27,8 @@ pub enum RowFault {
     Duplicate,
     /// A parent is missing, or children refer to the row.
     ForeignKey,
+    /// A cell is larger than the server takes in one statement.
+    TooLarge,
     /// The row is not held as it is; the reason names no value.
     NotHeld(String),
 }
@@ -43,6 +45,7 @@ impl Fault {
             Self::Deadlock => at(error::DEADLOCK),
             Self::Row(RowFault::Duplicate) => at(error::DUPLICATE).with("key", "?"),
             Self::Row(RowFault::ForeignKey) => at(error::FOREIGN_KEY).with("key", "?"),
+            Self::Row(RowFault::TooLarge) => at(error::ROW_TOO_LARGE).with("key", "?"),
             Self::Row(RowFault::NotHeld(reason)) => {
                 at(error::NOT_HELD).with("key", "?").with("reason", reason)
             }

@@ -122,9 +122,4 @@ impl Endpoint {
     pub async fn connect(&self, purpose: Purpose) -> Result<Connection> {
         Connection::open(&self.place, purpose).await
     }
-
-    /// The most bytes of cells that should go into one statement.
-    pub fn statement_bytes(&self) -> usize {
-        self.nature.max_packet / 2
-    }
 }

@@ -233,6 +233,29 @@ pub async fn rows(
     Ok(found)
 }
 
+/// Bytes from which a row is large.
+pub const LARGE: usize = 64 << 10;
+
+/// Which of these rows are large, and how large, in bytes.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn large(
+    connection: &mut Connection,
+    view: &View<'_>,
+    keys: &[Key],
+) -> Result<Vec<(Key, usize)>> {
+    let mut found = Vec::new();
+    for keys in keys.chunks(1024) {
+        for mut row in connection.fetch(&view.select_large(&padded(keys), LARGE)).await? {
+            let size = row.pop().as_ref().and_then(Value::as_int);
+            let size = size.and_then(|size| usize::try_from(size).ok()).unwrap_or(LARGE);
+            found.push((shared_key(view, row), size));
+        }
+    }
+    Ok(found)
+}
+
 /// Keys repeated up to a power of two, so that few different statements have to be prepared.
 fn padded(keys: &[Key]) -> Vec<Key> {
     let mut padded = keys.to_vec();

@@ -2,8 +2,8 @@
 //!
 //! Whoever calls has locked the rows, has fitted the cells to the columns, and takes the fault apart.
 
-use super::{Connection, Fault, View};
-use crate::model::{Column, ForeignKey, Key, Row, Value};
+use super::{Connection, Dialect, Fault, RowFault, View};
+use crate::model::{Column, ForeignKey, Key, Kind, Row, Value, row};
 
 /// New rows, in as few statements as arguments and bytes allow. On a fault some statements may have been done:
 /// the caller rolls back, or hands in the rows one statement at a time.
@@ -16,6 +16,71 @@ pub async fn insert(
     rows: &[Row],
 ) -> Result<(), Fault> {
     connection.execute(&view.insert(rows)).await.map(drop)
+}
+
+/// One new row; where it is larger than one statement may be, its large cells follow one by one.
+///
+/// # Errors
+/// The [`Fault`]; the caller rolls back.
+pub async fn insert_one(
+    connection: &mut Connection,
+    view: &View<'_>,
+    key: &Key,
+    row: &Row,
+) -> Result<(), Fault> {
+    let large = large_cells(view, row)?;
+    if large.is_empty() {
+        return insert(connection, view, std::slice::from_ref(row)).await;
+    }
+    let mut first = row.clone();
+    for at in &large {
+        let column = &view.pair.columns[*at].sides[view.side];
+        first[*at] = match &column.kind {
+            _ if column.nullable => Value::Null,
+            Kind::Json { .. } => Value::Json("0".to_owned()),
+            Kind::Bytes { .. } => Value::Bytes(Vec::new()),
+            _ => Value::text(""),
+        };
+    }
+    insert(connection, view, &[first]).await?;
+    cell_by_cell(connection, view, key, row, &large).await
+}
+
+/// The cells that have to travel alone so that the rest fits into one statement, the largest first.
+fn large_cells(view: &View<'_>, row: &Row) -> Result<Vec<usize>, Fault> {
+    // A little is left for the statement itself.
+    let room = view.packet.saturating_sub(16 << 10);
+    if view.dialect == Dialect::Sqlite || row::weight(row) <= room {
+        return Ok(Vec::new());
+    }
+    if row.iter().any(|cell| cell.weight() > room) {
+        return Err(Fault::Row(RowFault::TooLarge));
+    }
+    let mut by_size: Vec<usize> = (0..row.len()).filter(|at| !view.pair.key.contains(at)).collect();
+    by_size.sort_by_key(|at| std::cmp::Reverse(row[*at].weight()));
+    let mut left = row::weight(row);
+    let mut large = Vec::new();
+    for at in by_size {
+        if left <= room / 2 {
+            break;
+        }
+        left -= row[at].weight();
+        large.push(at);
+    }
+    Ok(large)
+}
+
+async fn cell_by_cell(
+    connection: &mut Connection,
+    view: &View<'_>,
+    key: &Key,
+    row: &Row,
+    columns: &[usize],
+) -> Result<(), Fault> {
+    for at in columns {
+        update_columns(connection, view, key, &[(*at, row[*at].clone())]).await?;
+    }
+    Ok(())
 }
 
 /// How many rows fit into one INSERT.
@@ -33,7 +98,14 @@ pub async fn update(
     key: &Key,
     row: &Row,
 ) -> Result<(), Fault> {
-    connection.execute(&view.update(key, row)).await.map(drop)
+    let large = large_cells(view, row)?;
+    if large.is_empty() {
+        return connection.execute(&view.update(key, row)).await.map(drop);
+    }
+    let small = (0..row.len()).filter(|at| !large.contains(at));
+    let cells: Vec<(usize, Value)> = small.map(|at| (at, row[at].clone())).collect();
+    update_columns(connection, view, key, &cells).await?;
+    cell_by_cell(connection, view, key, row, &large).await
 }
 
 /// Some columns of one row take new cells.

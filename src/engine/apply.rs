@@ -9,18 +9,17 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::batch::{Effort, Ready, Site, bytes};
+use super::batch::{Effort, Ready, Site, by_size};
 use super::record::{Done, record, record_collisions};
 use super::statements::{self, Refused};
 use super::table::TableRun;
 use super::trouble::{Trouble, trouble};
 use super::worklist::{Item, Worklist};
-use super::{Lines, relations};
+use super::{Lines, Run, relations};
 use crate::endpoint::read::{self, Found, Lock};
 use crate::endpoint::{Dialect, Fault, RowFault};
 use crate::error::{self, Result, SyncError};
-use crate::model::{Key, Row, Side, Signature, canonical, fit};
-use crate::plan::batch::Limit;
+use crate::model::{Key, Row, Side, Signature, canonical, fit, row};
 use crate::plan::merge::Write;
 
 /// Attempts at a batch that the server rolls back.
@@ -43,16 +42,14 @@ pub async fn apply(
         if items.is_empty() {
             return Ok(());
         }
-        site.run.cancel.check()?;
-        let done = items.len();
-        let ready = prepare(site, lines, table, items).await?;
-        let size = |ready: &Ready| ready.row.as_ref().map_or(64, bytes);
-        let bytes = Limit::rows(1).bytes.min(site.run.endpoints[site.target].statement_bytes());
-        let limit = Limit { bytes, rows: usize::MAX };
-        for batch in limit.cut(ready, size) {
+        let done = items.len() as u64;
+        let pair = table.pair.clone();
+        for items in by_size(&mut lines.snapshots, &site.run.views(&pair), items).await? {
+            site.run.cancel.check()?;
+            let batch = prepare(site, lines, table, items).await?;
             batch_with_patience(site, lines, table, batch, put_off).await?;
         }
-        site.run.progress.advance(&table.pair.name, done as u64);
+        site.run.progress.advance(&table.pair.name, done);
     }
 }
 
@@ -82,7 +79,7 @@ pub(super) async fn prepare(
             table.moved(&item);
             continue;
         };
-        table.weigh(bytes(&found.row));
+        table.weigh(row::weight(&found.row));
         let fitted: std::result::Result<Row, (usize, String)> = found
             .row
             .iter()
@@ -194,7 +191,10 @@ async fn settle_refused(
                     .error()
                     .with("key", table.key_json(&ready.item.key))
                     .with("side", site.target);
-                table.fail(ordinal, error.with("seconds", site.run.settings.lock_wait.as_secs()));
+                let error = error
+                    .with("seconds", site.run.settings.lock_wait.as_secs())
+                    .with("bytes", site.run.endpoints[site.target].nature.max_packet);
+                table.fail(ordinal, error);
                 collided.push((ready.item.clone(), refused));
             }
         }
@@ -225,6 +225,18 @@ async fn moved_at_the_source(
     Ok(batch.iter().filter(moved).map(|ready| ready.item.ordinal).collect())
 }
 
+/// Whether both versions of a conflict are more than LOCAL takes in one statement.
+fn too_large_to_keep(run: &Run, ready: &Ready, found: &Found) -> bool {
+    let conflict = ready.item.decision.is_some_and(|decision| decision.conflict.is_some());
+    let source = ready.source.as_ref().map_or(0, row::weight);
+    conflict && !fits_a_conflict(run, source + row::weight(&found.row))
+}
+
+/// Whether rows of so many bytes can be written down as a conflict: bytes are written as twice as many digits.
+pub(super) fn fits_a_conflict(run: &Run, bytes: usize) -> bool {
+    run.dialect(Side::Local) == Dialect::Sqlite || 2 * bytes < run.endpoints.local.nature.max_packet
+}
+
 /// One transaction. Answers which rows were refused one by one while the others went in.
 async fn attempt(
     site: &Site<'_>,
@@ -249,7 +261,12 @@ async fn attempt(
     for ready in batch {
         let now = before.get(&ready.item.key).map(|found| found.signature);
         if now == ready.item.now[site.target] {
-            current.push(ready);
+            match before.get(&ready.item.key) {
+                Some(found) if too_large_to_keep(site.run, ready, found) => {
+                    refused.push((ready.item.ordinal, Refused::TooLargeToKeep));
+                }
+                _ => current.push(ready),
+            }
         } else if lock == Lock::Skip && now.is_none() {
             refused.push((ready.item.ordinal, Refused::Locked));
         } else {

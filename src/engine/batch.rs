@@ -1,8 +1,13 @@
 //! One batch of writes: what is done, where, how hard, and with which rows.
 
+use std::collections::HashMap;
+
 use super::Run;
 use super::worklist::Item;
-use crate::model::{Row, Side, Value};
+use crate::endpoint::{Connection, View, read};
+use crate::error::Result;
+use crate::model::{Key, PerSide, Row, Side};
+use crate::plan::batch::Limit;
 use crate::plan::merge::Write;
 
 /// How a batch is tried.
@@ -36,13 +41,32 @@ pub struct Site<'a> {
     pub effort: Effort,
 }
 
-/// About how many bytes a row's cells take.
-pub fn bytes(row: &Row) -> usize {
-    let cell = |value: &Value| match value {
-        Value::Text(text) | Value::Json(text) => text.len() + 8,
-        Value::Bytes(bytes) => bytes.len() + 8,
-        Value::Decimal(number) => number.as_str().len() + 8,
-        _ => 24,
-    };
-    row.iter().map(cell).sum()
+/// Cuts items into batches whose rows, on either side, fit into memory and into a statement together. Only where rows may be
+/// large are the servers asked how large these are.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn by_size(
+    lines: &mut PerSide<Connection>,
+    views: &PerSide<View<'_>>,
+    items: Vec<Item>,
+) -> Result<Vec<Vec<Item>>> {
+    if !views.local.pair.has_long_columns() {
+        return Ok(vec![items]);
+    }
+    let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
+    let mut sizes: HashMap<Key, usize> = HashMap::new();
+    for side in Side::BOTH {
+        for (key, size) in read::large(&mut lines[side], &views[side], &keys).await? {
+            let known = sizes.entry(key).or_default();
+            *known = size.max(*known);
+        }
+    }
+    let statement = views.remote.packet.min(views.local.packet) / 2;
+    let limit = Limit::rows(usize::MAX);
+    let limit = Limit { bytes: limit.bytes.min(statement), ..limit };
+    Ok(limit.cut(items, |item| sizes.get(&item.key).copied().unwrap_or(SMALL)))
 }
+
+/// What a row counts for that is not large.
+const SMALL: usize = 4 << 10;

@@ -7,15 +7,16 @@ use std::collections::VecDeque;
 
 use tokio::sync::mpsc::{Receiver, channel};
 
+use super::batch::by_size;
 use super::cancel::Cancel;
 use super::plan::Plan;
 use super::worklist::{Item, Worklist};
-use crate::endpoint::read::{self, Signed};
+use crate::endpoint::read::{self, Found, Signed};
 use crate::endpoint::sql::table::Span;
 use crate::endpoint::{Connection, View};
 use crate::error::Result;
 use crate::journal::base::{Base, Entries};
-use crate::model::{Key, PerSide, canonical};
+use crate::model::{Key, PerSide, Signature, canonical};
 use crate::plan::merge::{Change, Entry, Present, merge};
 
 /// Parcels that wait between a server and the merge.
@@ -227,27 +228,39 @@ async fn look(
         if items.is_empty() {
             return Ok(());
         }
-        cancel.check()?;
-        let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
-        let (remote, local) = tokio::join!(
-            read::rows(&mut sides.remote, &views.remote, &keys, read::Lock::None),
-            read::rows(&mut sides.local, &views.local, &keys, read::Lock::None),
-        );
-        let remote = remote.map_err(|fault| fault.fatal(sides.remote.place()))?;
-        let local = local.map_err(|fault| fault.fatal(sides.local.place()))?;
-        for item in items {
-            let (Some(a), Some(b)) = (remote.get(&item.key), local.get(&item.key)) else {
-                plan.moved += 1;
-                plan.open.remove(&item.ordinal);
-                continue;
-            };
-            if Some(a.signature) != item.now.remote || Some(b.signature) != item.now.local {
-                plan.moved += 1;
-                plan.open.remove(&item.ordinal);
-                continue;
-            }
-            let equal = canonical::same_row(&a.row, &b.row);
-            plan.put(&decided(item, Some(equal), plan))?;
+        for items in by_size(sides, views, items).await? {
+            cancel.check()?;
+            look_at(sides, views, items, plan).await?;
         }
     }
+}
+
+async fn look_at(
+    sides: &mut PerSide<Connection>,
+    views: &PerSide<View<'_>>,
+    items: Vec<Item>,
+    plan: &mut Plan,
+) -> Result<()> {
+    let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
+    let (remote, local) = tokio::join!(
+        read::rows(&mut sides.remote, &views.remote, &keys, read::Lock::None),
+        read::rows(&mut sides.local, &views.local, &keys, read::Lock::None),
+    );
+    let remote = remote.map_err(|fault| fault.fatal(sides.remote.place()))?;
+    let local = local.map_err(|fault| fault.fatal(sides.local.place()))?;
+    for item in items {
+        let found = (remote.get(&item.key), local.get(&item.key));
+        let still = |found: &Found, now: Option<Signature>| Some(found.signature) == now;
+        match found {
+            (Some(a), Some(b)) if still(a, item.now.remote) && still(b, item.now.local) => {
+                let equal = canonical::same_row(&a.row, &b.row);
+                plan.put(&decided(item, Some(equal), plan))?;
+            }
+            _ => {
+                plan.moved += 1;
+                plan.open.remove(&item.ordinal);
+            }
+        }
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use super::apply::{ATTEMPTS, prepare, read_back};
-use super::batch::{Effort, Ready, Site, bytes};
+use super::batch::{Effort, Ready, Site};
 use super::ledger::Turn;
 use super::record::{Done, record};
 use super::statements::{self, Refused};
@@ -19,7 +19,7 @@ use crate::endpoint::read::{self, Found, Lock};
 use crate::endpoint::{Connection, Fault, RowFault, View, write};
 use crate::error::SyncError;
 use crate::journal::base::Base;
-use crate::model::{Key, Side, Signature};
+use crate::model::{Key, Side, Signature, row};
 use crate::plan::merge::Write;
 use crate::plan::schema_match::TablePair;
 
@@ -106,7 +106,7 @@ async fn gather(run: &Run, lines: &mut Lines, turns: &mut [Turn], target: Side) 
                     }
                     let ready = prepare(&site, lines, table, items).await?;
                     let size: usize =
-                        ready.iter().map(|ready| ready.row.as_ref().map_or(64, bytes)).sum();
+                        ready.iter().map(|ready| ready.row.as_ref().map_or(64, row::weight)).sum();
                     rows_left = rows_left.saturating_sub(ready.len());
                     bytes_left = bytes_left.saturating_sub(size);
                     strand.rows.extend(ready);

@@ -94,7 +94,8 @@ impl Run {
 
     /// A table as one side has it.
     pub fn view<'a>(&self, pair: &'a TablePair, side: Side) -> View<'a> {
-        View { pair, side, dialect: self.dialect(side) }
+        let packet = self.endpoints[side].nature.max_packet;
+        View { pair, side, dialect: self.dialect(side), packet }
     }
 
     /// A table as both sides have it.

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use chrono::Utc;
 
-use super::batch::{Ready, Site};
+use super::apply::fits_a_conflict;
+use super::batch::{Ready, Site, by_size};
 use super::statements::Refused;
 use super::table::TableRun;
 use super::trouble::{Trouble, committing, trouble};
@@ -15,11 +16,11 @@ use super::worklist::Item;
 use super::{Lines, Run};
 use crate::endpoint::read::{self, Found, Lock};
 use crate::endpoint::{Connection, RowFault};
-use crate::error::Result;
+use crate::error::{self, Result, SyncError};
 use crate::journal::base::{Base, Step};
 use crate::journal::conflicts::{self, Met};
 use crate::journal::undo::{self, PreImage};
-use crate::model::{Key, PerSide, Side, Signature};
+use crate::model::{Key, PerSide, Side, Signature, row};
 use crate::plan::merge::{ConflictKind, Entry};
 use crate::plan::policy::{BaseStep, Conflict};
 
@@ -187,7 +188,10 @@ pub async fn remember(run: &Run, lines: &mut Lines, table: &mut TableRun) -> Res
         if items.is_empty() {
             return Ok(());
         }
-        write_down(run, lines, table, &items).await?;
+        let pair = table.pair.clone();
+        for items in by_size(&mut lines.snapshots, &run.views(&pair), items).await? {
+            write_down(run, lines, table, &items).await?;
+        }
     }
 }
 
@@ -232,7 +236,7 @@ pub(super) async fn record_collisions(
 async fn store(
     run: &Run,
     lines: &mut Lines,
-    table: &TableRun,
+    table: &mut TableRun,
     conflicts: Vec<(Item, Conflict)>,
 ) -> Result<()> {
     if conflicts.is_empty() {
@@ -244,6 +248,17 @@ async fn store(
         let line = &mut lines.snapshots[side];
         let found = read::rows(line, &run.view(&table.pair, side), &keys, Lock::None).await;
         rows[side] = found.map_err(|fault| fault.fatal(lines.snapshots[side].place()))?;
+    }
+    let weight = |key: &Key| -> usize {
+        let found = Side::BOTH.into_iter().filter_map(|side| rows[side].get(key));
+        found.map(|found| row::weight(&found.row)).sum()
+    };
+    let (conflicts, large): (Vec<_>, Vec<_>) =
+        conflicts.into_iter().partition(|(item, _)| fits_a_conflict(run, weight(&item.key)));
+    for (item, _) in large {
+        let error = SyncError::new(error::ROW_TOO_LARGE).with("side", Side::Local);
+        let error = error.with("bytes", run.endpoints.local.nature.max_packet);
+        table.fail(item.ordinal, error.with("key", table.key_json(&item.key)));
     }
     let json = |side: Side, key: &Key| rows[side].get(key).map(|found| table.row_json(&found.row));
     let met: Vec<Met> = conflicts

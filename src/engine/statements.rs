@@ -5,7 +5,7 @@
 use super::batch::Ready;
 use crate::endpoint::{Connection, Fault, RowFault, View, write};
 use crate::error::{self, SyncError};
-use crate::model::{Key, Row};
+use crate::model::{Key, Row, Side, row};
 use crate::plan::merge::Write;
 
 /// Why one row was not written.
@@ -13,6 +13,8 @@ use crate::plan::merge::Write;
 pub enum Refused {
     /// The server refused it.
     Row(RowFault),
+    /// Both versions of it would have to be kept, and LOCAL does not take them at once.
+    TooLargeToKeep,
     /// Somebody else holds it.
     Locked,
     /// Rows that were not meant to go refer to it.
@@ -32,6 +34,8 @@ impl Refused {
             Self::Row(RowFault::NotHeld(reason)) => {
                 SyncError::new(error::NOT_HELD).with("reason", reason)
             }
+            Self::TooLargeToKeep => SyncError::new(error::ROW_TOO_LARGE).with("side", Side::Local),
+            Self::Row(RowFault::TooLarge) => SyncError::new(error::ROW_TOO_LARGE),
             Self::Locked => SyncError::new(error::ROW_LOCKED).with("rows", 1),
             Self::StoredDifferently(column) => {
                 SyncError::new(error::STORED_DIFFERENTLY).with("column", column)
@@ -56,6 +60,9 @@ pub async fn write(
         Write::Delete => 500,
     };
     let mut refused = Vec::new();
+    // Rows that do not fit into one statement together go one by one.
+    let size: usize = rows.iter().filter_map(|ready| ready.row.as_ref()).map(row::weight).sum();
+    let at_once = if size < view.packet / 2 { at_once } else { 1 };
     let mut waiting: Vec<&[&Ready]> = rows.chunks(at_once).rev().collect();
     while let Some(rows) = waiting.pop() {
         let fault = match one_statement(connection, view, write, rows).await {
@@ -86,6 +93,9 @@ async fn one_statement(
             write::delete(connection, view, &keys).await
         }
         Write::Insert => {
+            if let [Ready { item, row: Some(row), .. }] = rows {
+                return write::insert_one(connection, view, &item.key, row).await;
+            }
             let rows: Vec<Row> = rows.iter().filter_map(|ready| ready.row.clone()).collect();
             write::insert(connection, view, &rows).await
         }

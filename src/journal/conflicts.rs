@@ -21,7 +21,7 @@ const TABLE: &str = "db_sync_conflict";
 const PENDING: &str = "PENDING";
 const RESOLVED: &str = "RESOLVED";
 /// Rows that go into one statement.
-const STATEMENT: Limit = Limit { rows: 100, bytes: 4 << 20 };
+const STATEMENT: Limit = Limit { rows: 100, bytes: 512 << 10 };
 /// Keys that are looked up in one statement.
 const KEYS: usize = 500;
 

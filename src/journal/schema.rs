@@ -156,6 +156,8 @@ const TABLES: &[TableOf] = &[
             always("row_key", LongText),
             maybe("row_before", LongText),
             maybe("written", Blob),
+            // A row too large for one statement is kept in pieces, one after another.
+            ColumnOf("part", Number, false, ZERO),
             ColumnOf("created_at", Moment(0), false, NOW),
         ],
         unique: &[],

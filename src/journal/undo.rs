@@ -14,7 +14,23 @@ use crate::plan::merge::Write;
 const TABLE: &str = "db_sync_undo";
 /// Pre-images that go into one statement, and their bytes.
 const ROWS: usize = 200;
-const BYTES: usize = 4 << 20;
+const BYTES: usize = 512 << 10;
+
+/// Bytes of a pre-image that go into one row of ours: less than any server takes in one statement.
+const PIECE: usize = 256 << 10;
+/// Where the number of the piece stands in a row of ours.
+const PART: usize = 7;
+
+/// A pre-image in pieces of whole characters; one empty piece where there is nothing.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (piece, after) = text.split_at(text.floor_char_boundary(PIECE));
+        rest = Some(after).filter(|after| !after.is_empty());
+        Some(piece)
+    })
+}
 
 /// What was done to one row.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +68,8 @@ pub async fn record(
     let row = |action: Write, key: String, before: Value, written: Value| {
         let (run, table, side) =
             (Value::text(run_id), Value::text(table), Value::text(side.as_str()));
-        vec![run, table, side, Value::text(name(action)), Value::Text(key), before, written]
+        let action = Value::text(name(action));
+        vec![run, table, side, action, Value::Text(key), before, written, Value::Int(0)]
     };
     let signature = |image: &PreImage| {
         image.written.map_or(Vec::new(), |signature| signature.to_be_bytes().to_vec())
@@ -66,12 +83,17 @@ pub async fn record(
         rows.push(row(Write::Insert, keys.to_string(), Value::Null, Value::Bytes(written)));
     }
     for image in images.iter().filter(|image| image.write != Write::Insert) {
-        let before =
-            image.before.as_ref().map_or(Value::Null, |before| Value::Text(before.to_string()));
         let written = image.written.map_or(Value::Null, |_| Value::Bytes(signature(image)));
-        rows.push(row(image.write, image.key.to_string(), before, written));
+        let before = image.before.as_ref().map(ToString::to_string);
+        for (part, piece) in pieces(before.as_deref().unwrap_or_default()).enumerate() {
+            let piece = before.as_ref().map_or(Value::Null, |_| Value::text(piece));
+            let mut row = row(image.write, image.key.to_string(), piece, written.clone());
+            row[PART] = super::count(part as u64);
+            rows.push(row);
+        }
     }
-    let columns = ["run_id", "table_name", "side", "action", "row_key", "row_before", "written"];
+    let columns =
+        ["run_id", "table_name", "side", "action", "row_key", "row_before", "written", "part"];
     let size = |row: &Vec<Value>| row.iter().map(|cell| cell.as_text().map_or(16, str::len)).sum();
     for rows in (Limit { rows: ROWS, bytes: BYTES }).cut(rows, size) {
         connection.run(&own::insert(dialect, TABLE, &columns, rows)).await?;
@@ -89,4 +111,19 @@ pub async fn prune(
     before: DateTime<Utc>,
 ) -> Result<()> {
     connection.run(&own::delete_below(dialect, TABLE, "created_at", moment(before))).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_make_the_whole_again() {
+        assert_eq!(pieces("").collect::<Vec<_>>(), [""]);
+        assert_eq!(pieces("a").collect::<Vec<_>>(), ["a"]);
+        let text = "商".repeat(PIECE);
+        let cut: Vec<&str> = pieces(&text).collect();
+        assert!(cut.len() == 4 && cut.iter().all(|piece| piece.len() <= PIECE));
+        assert_eq!(cut.concat(), text);
+    }
 }

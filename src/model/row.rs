@@ -12,6 +12,11 @@ pub type Row = Vec<Value>;
 /// 64 bits that one side computes of one row; comparable with the same side's earlier ones alone.
 pub type Signature = u64;
 
+/// About how many bytes a row's cells take.
+pub fn weight(row: &Row) -> usize {
+    row.iter().map(Value::weight).sum()
+}
+
 /// One cell as JSON that a person can read and [`from_json`] can read back exactly.
 pub fn to_json(value: &Value) -> Json {
     match value {

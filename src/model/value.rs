@@ -38,6 +38,16 @@ pub enum Value {
 }
 
 impl Value {
+    /// About how many bytes it takes.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Json(text) => text.len() + 8,
+            Self::Bytes(bytes) => bytes.len() + 8,
+            Self::Decimal(number) => number.as_str().len() + 8,
+            _ => 24,
+        }
+    }
+
     /// Whether this is SQL NULL.
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)

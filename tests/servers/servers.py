@@ -35,7 +35,7 @@ SETTINGS = [
     "--skip-name-resolve",
     "--local-infile=1",
     "--max-connections=300",
-    "--max-allowed-packet=64M",
+    "--max-allowed-packet=16M",
     "--character-set-server=utf8mb4",
     "--innodb-buffer-pool-size=256M",
     "--innodb-flush-log-at-trx-commit=0",

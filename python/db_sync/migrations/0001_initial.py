@@ -135,6 +135,7 @@ class Migration(migrations.Migration):
                 ("action", models.CharField(max_length=6)),
                 ("row_key", models.JSONField()),
                 ("row_before", models.JSONField(null=True)),
+                ("part", models.IntegerField(default=0)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={

@@ -93,7 +93,7 @@ pub async fn tables(
         // A part of a column, or an expression, does not identify a row by its cells.
         table.uniques.retain(|unique| !unique.columns.contains(&usize::MAX));
     }
-    let foreign_keys = connection.fetch(&Statement::new(FOREIGN_KEYS).cells([TEXT; 7])).await?;
+    let foreign_keys = connection.fetch(&Statement::new(FOREIGN_KEYS).cells(vec![TEXT; 7])).await?;
     add_foreign_keys(&mut tables, &foreign_keys);
     Ok(tables)
 }

@@ -80,7 +80,8 @@ fn every_bit(dialect: Dialect, column: &Column) -> String {
     }
 }
 
-fn is_long(kind: &Kind) -> bool {
+/// Whether cells of this kind may be longer than [`LONG`].
+pub fn is_long(kind: &Kind) -> bool {
     match kind {
         Kind::Text { chars, .. } => chars.is_none_or(|chars| chars * 4 > LONG),
         Kind::Bytes { max, .. } => max.is_none_or(|max| max > LONG),

@@ -83,6 +83,8 @@ pub struct View<'a> {
     pub side: Side,
     /// The words it understands.
     pub dialect: Dialect,
+    /// The most bytes that it takes in one statement.
+    pub packet: usize,
 }
 
 impl<'a> View<'a> {

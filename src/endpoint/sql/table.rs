@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::expression::{argument, ordinal, shown, signature, written};
+use super::expression::{argument, is_long, ordinal, shown, signature, written};
 use super::{Dialect, SIGNED, Statement, UNSIGNED, View};
 use crate::model::{Column, ForeignKey, Key, KeyForm, Kind, Row, Value, fit};
 
@@ -126,6 +126,29 @@ impl View<'_> {
             "SELECT CAST({cell} AS UNSIGNED) AS db_sync_chunk,COUNT(*),SUM({signature}) FROM {table} GROUP BY db_sync_chunk"
         ))
         .cells([UNSIGNED, SIGNED, Kind::Decimal { precision: 65, scale: 0 }])
+    }
+
+    /// Which of these rows have more than `least` bytes in their columns without a limit: the key, and how many bytes.
+    pub fn select_large(&self, keys: &[Key], least: usize) -> Statement {
+        let long = self.columns().filter(|column| is_long(&column.kind));
+        let length = |column: &Column| {
+            let name = self.dialect.quote(&column.name);
+            match self.dialect {
+                Dialect::Sqlite => format!("IFNULL(LENGTH(CAST({name} AS BLOB)),0)"),
+                _ => format!("IFNULL(LENGTH({name}),0)"),
+            }
+        };
+        let size = long.map(length).chain(["0".to_owned()]).collect::<Vec<_>>().join("+");
+        let (key, table) = (self.shown_key().join(","), self.quoted());
+        let matching = self.matching(keys.len());
+        let mut cells: Vec<Kind> = self.key_columns().map(|column| column.kind.clone()).collect();
+        cells.push(SIGNED);
+        Statement::new(format!(
+            "SELECT {key},CAST({size} AS {}) FROM {table} WHERE ({matching}) AND {size}>{least}",
+            if self.dialect == Dialect::Sqlite { "INTEGER" } else { "SIGNED" }
+        ))
+        .args(keys.iter().flat_map(|key| self.key_args(key)))
+        .cells(cells)
     }
 
     /// How many rows there are.
