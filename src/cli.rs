@@ -68,6 +68,9 @@ pub struct RunFlags {
     /// Lift the guards for this run.
     #[arg(long)]
     force: bool,
+    /// Make tables that one side lacks there, from the other side's definition.
+    #[arg(long)]
+    create_tables: bool,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -116,6 +119,7 @@ impl RunFlags {
             tables: self.tables.clone(),
             dry_run: self.dry_run,
             force: self.force,
+            create_tables: self.create_tables,
             progress: progress
                 .map_err(|()| one_of("--progress", &self.progress, "auto, always or never"))?,
             triggered_by: self.triggered_by.clone(),

@@ -204,17 +204,22 @@ impl SyncError {
     }
 
     fn fill(&self, template: &str) -> String {
-        let mut filled = String::with_capacity(template.len() + 32);
-        let mut rest = template;
-        while let Some((before, after)) = rest.split_once('{') {
-            let (name, after) = after.split_once('}').unwrap_or((after, ""));
-            filled.push_str(before);
-            filled.push_str(self.name(name).unwrap_or("?"));
-            rest = after;
-        }
-        filled.push_str(rest);
-        filled
+        fill(template, |name| self.name(name))
     }
+}
+
+/// A sentence with its places filled; `?` stands where nothing is known.
+pub(crate) fn fill<'a>(template: &str, known: impl Fn(&str) -> Option<&'a str>) -> String {
+    let mut filled = String::with_capacity(template.len() + 32);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        filled.push_str(before);
+        filled.push_str(known(name).unwrap_or("?"));
+        rest = after;
+    }
+    filled.push_str(rest);
+    filled
 }
 
 impl fmt::Display for SyncError {
@@ -248,7 +253,7 @@ sentences! {
     /// A SQLite file that is not there.
     NO_FILE = DbConn004,
         "The SQLite file of {side}, {address}, does not exist.",
-        "Check DB_{side}_NAME, or create the file first (for a Django project: python manage.py migrate).";
+        "Check DB_{side}_NAME, or create the file first (for a Django project: python manage.py migrate --database {alias}).";
     /// A SQLite file that cannot be opened.
     CANNOT_OPEN = DbConn001,
         "Cannot open the SQLite file of {side}, {address}: {reason}.",
@@ -281,11 +286,15 @@ sentences! {
     /// A configured table is missing.
     NO_TABLE = Sync001,
         "Table {table} does not exist on {side}.",
-        "Create it on {side} (for a Django project: python manage.py migrate), or disable the table in db_sync_config.";
+        "Create it on {side} (for a Django project: python manage.py migrate --database {alias}), let sync_db --create-tables do it, or disable the table in db_sync_config.";
     /// A column is missing and cannot be left out.
     NO_COLUMN = Sync001,
         "Table {table}: column {column} is missing on {side}, and on the other side a row needs it.",
         "Add the column on {side}, or give it a default or allow NULL on the other side.";
+    /// A column that a rule leaves out and rows need.
+    IGNORED_NEEDED = Sync001,
+        "Table {table}: column {column} is left out by its rule in db_sync_config, and on {side} no row can be made without it.",
+        "Give the column a default or allow NULL on {side}, or take it out of the rule.";
     /// Different keys.
     KEYS_DIFFER = Sync001,
         "Table {table}: the key is ({remote}) on REMOTE and ({local}) on LOCAL.",
@@ -323,13 +332,21 @@ sentences! {
     STORED_DIFFERENTLY = Sync003,
         "Table {table}, row {key}, column {column}: {side} would store the value differently.",
         "Give the column the same type on both sides; the row was left as it is on both sides.";
-    /// A missing parent, or a parent with children.
+    /// A missing parent.
     FOREIGN_KEY = Sync004,
-        "Table {table}, row {key}: a foreign key fails on {side}.",
-        "Sync the table that it refers to as well, or repair the rows that refer to each other.";
+        "Table {table}, row {key}: a row that it refers to is missing on {side}.",
+        "Sync the table that it refers to as well, or repair the reference; the row was left as it is on both sides.";
+    /// A parent with children.
+    HAS_CHILDREN = Sync004,
+        "Table {table}, row {key}: other rows on {side} still refer to it, and nothing says that they should go or change.",
+        "Delete or change those rows first, or sync their table as well; the row stays on {side} until then.";
     /// A row that somebody holds.
     ROW_LOCKED = Sys003,
         "Table {table}: {side} kept {rows} row(s) locked for longer than {seconds} s.",
+        "Run the sync again when the application has finished, or raise DB_SYNC_LOCK_WAIT (0–600 seconds).";
+    /// Rows of nobody knows which table.
+    LOCK_TIMEOUT = Sys003,
+        "{side} kept rows locked for longer than {seconds} s.",
         "Run the sync again when the application has finished, or raise DB_SYNC_LOCK_WAIT (0–600 seconds).";
     /// Deadlocks that do not end.
     DEADLOCK = Sys003,
@@ -352,7 +369,7 @@ sentences! {
     /// Conflicts wait.
     CONFLICTS_WAIT = Sync007,
         "Table {table}: {count} conflict(s) wait for a decision.",
-        "Look at them in db_sync_conflict and decide, or choose a strategy with --conflict.";
+        "Look at them in db_sync_conflict. Make both rows alike, or choose a strategy with --conflict, which then decides all of them.";
     /// The share of deletions.
     TOO_MANY_DELETES = Sync008,
         "Table {table}: this run would delete {count} of {rows} rows on {side}, more than the allowed {percent} %.",
@@ -378,6 +395,18 @@ sentences! {
     BAD_VALUE = Cfg002,
         "{key} is {value}; allowed is {allowed}.",
         "Correct {key} in .env, in the environment, on the command line or in db_sync_config.";
+    /// A bad row of ours.
+    BAD_ROW = Cfg002,
+        "{key} of table {table} in db_sync_config is {value}; allowed is {allowed}.",
+        "Correct the row: UPDATE db_sync_config SET {key} = … WHERE table_name = '{table}'.";
+    /// A `.env` that is not there.
+    NO_ENV_FILE = Cfg002,
+        "The file {path} does not exist.",
+        "Correct --env-file.";
+    /// A certificate that is not there.
+    NO_AUTHORITY = Cfg002,
+        "{key} is {path}, which cannot be read: {reason}.",
+        "Name the PEM file with the certificate authority of that server.";
     /// A bad `.env`.
     BAD_ENV_FILE = Cfg002,
         "{path} cannot be read: {reason}.",
@@ -390,6 +419,10 @@ sentences! {
     NOT_CONFIGURED = Cfg003,
         "There is no configuration for table {table}.",
         "Use a table of db_sync_config; a table that exists on both sides can be added there.";
+    /// No table at all.
+    NOTHING_TO_SYNC = Cfg003,
+        "There is no table to sync: db_sync_config names none, and REMOTE and LOCAL have none in common that is not excluded.",
+        "Create the tables on both sides (for a Django project: python manage.py migrate --database remote, then --database local), or let sync_db --create-tables make the missing ones.";
     /// A bad direction.
     BAD_DIRECTION = Cfg004,
         "{key} is {value}, which is no direction.",

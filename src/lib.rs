@@ -22,6 +22,8 @@ pub mod engine;
 pub mod error;
 #[cfg(feature = "engine")]
 pub mod journal;
+#[cfg(feature = "engine")]
+pub mod note;
 #[cfg(feature = "python")]
 mod python;
 #[cfg(feature = "engine")]

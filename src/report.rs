@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::error::SyncError;
+use crate::note::Note;
 
 /// Rows written in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -134,7 +135,10 @@ pub struct TableReport {
     /// The first failure's code and sentence.
     pub error: Option<Failure>,
     /// What is worth knowing and no failure.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
+    /// What made the table on the side that lacked it, or would make it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub create: Vec<String>,
     /// What a dry run would write: the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<PlannedChange>>,
@@ -162,6 +166,8 @@ pub struct Report {
     pub duration_ms: u64,
     /// Table by table, in the order of the work.
     pub tables: Vec<TableReport>,
+    /// What is worth knowing of the run and no failure.
+    pub notes: Vec<Note>,
     /// Every failure, rows' first hundred included.
     pub errors: Vec<Failure>,
     /// The exit status that belongs to all this.
@@ -174,6 +180,9 @@ impl Report {
         let mut text = String::new();
         for table in &self.tables {
             table.write(&mut text, verbose, self.dry_run);
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "{}", note.message);
         }
         for failure in &self.errors {
             let _ = writeln!(text, "{}: {}\n  {}", failure.code, failure.message, failure.hint);
@@ -223,8 +232,11 @@ impl TableReport {
         }
         if verbose || self.status != "SUCCESS" {
             for note in &self.notes {
-                let _ = writeln!(text, "  {note}");
+                let _ = writeln!(text, "  {}", note.message);
             }
+        }
+        for statement in &self.create {
+            let _ = writeln!(text, "  {};", statement.replace('\n', "\n  "));
         }
         for change in self.changes.iter().flatten() {
             let columns = change.columns.join(", ");

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// Rooms by floor; a room may use those below it (and its own).
-const FLOORS: [(&str, u8); 11] = [
+const FLOORS: [(&str, u8); 12] = [
     ("model", 0),
     ("plan", 1),
     ("config", 2),
     ("error", 2),
+    ("note", 2),
     ("report", 2),
     ("endpoint", 2),
     ("journal", 3),
@@ -54,7 +55,7 @@ fn nothing_imports_upward() {
 
 /// The shared words of floors 2 and up, and the doors' own.
 fn shared(used: &str, room: &str) -> bool {
-    let words = ["config", "error", "report"].contains(&used) && floor(room) >= 2;
+    let words = ["config", "error", "note", "report"].contains(&used) && floor(room) >= 2;
     words || (room == "python" && used == "cli")
 }
 

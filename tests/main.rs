@@ -3,6 +3,8 @@
 //! `make test` starts the servers and says where they are; see `support::pairing`. Every test makes databases of
 //! its own and drops them.
 
+mod columns;
+mod create;
 mod decision_table;
 mod documents;
 mod errors;
@@ -10,6 +12,7 @@ mod histories;
 mod houses;
 mod installation;
 mod keys;
+mod redefined;
 mod relations;
 mod scenarios;
 mod support;

@@ -455,30 +455,30 @@ fn arrive(pair: &Pair, step: &str) -> Vec<Fate> {
 fn travel(from: &str, to: &str) -> Option<Vec<Fate>> {
     let other = if from == to && to == "MARIADB" { "MARIADB2" } else { to };
     let pair = Pair::try_of(from, other)?;
-    let (mut remote, mut local) = (String::new(), String::new());
+    let (mut remote, mut local) = (Vec::new(), Vec::new());
     for (number, kind) in TYPES.iter().enumerate() {
         let create = |server: &str| {
             let name = kind.names[position(server)];
             format!("CREATE TABLE t{number} (id INTEGER NOT NULL PRIMARY KEY, v {name});")
         };
-        remote += &create(from);
-        local += &create(to);
+        remote.push(create(from));
+        local.push(create(to));
         for (id, value) in values(kind, from).iter().enumerate() {
-            remote += &format!("INSERT INTO t{number} VALUES ({id},{value});");
+            remote.push(format!("INSERT INTO t{number} VALUES ({id},{value});"));
         }
     }
-    pair.remote.sql(&remote);
-    pair.local.sql(&local);
+    pair.remote.sql(&remote.concat());
+    pair.local.sql(&local.concat());
     let there = arrive(&pair, "there");
-    let mut updates = String::new();
+    let mut updates = Vec::new();
     for (number, kind) in TYPES.iter().enumerate() {
         let own = values(kind, to);
         for id in 0..own.len() {
             let value = own[(id + 1) % own.len()];
-            updates += &format!("UPDATE t{number} SET v={value} WHERE id={id};");
+            updates.push(format!("UPDATE t{number} SET v={value} WHERE id={id};"));
         }
     }
-    pair.local.sql(&updates);
+    pair.local.sql(&updates.concat());
     let back = arrive(&pair, "back");
     Some(there.into_iter().zip(back).map(|(there, back)| there.max(back)).collect())
 }
@@ -499,15 +499,17 @@ fn every_type_on_every_pair() {
         }
     }
     let heads: Vec<&str> = columns.iter().map(|(head, _)| head.as_str()).collect();
-    let mut table =
-        format!("| type | {} | left where it was, with `SYNC_003` |\n", heads.join(" | "));
-    table += &format!("|{}\n", "---|".repeat(columns.len() + 2));
+    let mut lines = vec![
+        format!("| type | {} | left where it was, with `SYNC_003` |\n", heads.join(" | ")),
+        format!("|{}\n", "---|".repeat(columns.len() + 2)),
+    ];
     for (number, kind) in TYPES.iter().enumerate() {
         let cells: Vec<&str> = columns.iter().map(|(_, fates)| symbol(fates[number])).collect();
         let refused = columns.iter().any(|(_, fates)| fates[number] == Fate::Refused);
         assert!(refused || kind.limits.is_empty(), "{} has no limits", kind.names[0]);
-        table += &format!("| {} | {} | {} |\n", name(kind), cells.join(" | "), kind.limits);
+        lines.push(format!("| {} | {} | {} |\n", name(kind), cells.join(" | "), kind.limits));
     }
+    let table = lines.concat();
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/types.md");
     let document = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = document.split_once(BEGIN).unwrap();

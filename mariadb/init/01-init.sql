@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS `db_sync_config` (
   `conflict_resolution` enum('REMOTE_WINS','LOCAL_WINS','SKIP','MANUAL') NOT NULL DEFAULT 'REMOTE_WINS',
   `created_at` datetime NOT NULL DEFAULT CURRENT_TIMESTAMP,
   `updated_at` datetime NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
+  `column_rules` longtext NULL,
   UNIQUE KEY `table_name` (`table_name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
@@ -70,6 +71,7 @@ CREATE TABLE IF NOT EXISTS `db_sync_undo` (
   `row_key` longtext NOT NULL,
   `row_before` longtext NULL,
   `written` longblob NULL,
+  `part` int NOT NULL DEFAULT 0,
   `created_at` datetime NOT NULL DEFAULT CURRENT_TIMESTAMP,
   KEY `run_id_table_name` (`run_id`, `table_name`),
   KEY `created_at` (`created_at`)

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::str::FromStr;
 
-use super::bad_value;
 use super::keys::KEYS;
+use super::{bad_value, dotenv};
 use crate::error::{self, Result, SyncError};
 
 /// The variables of this process over those of a `.env` file.
@@ -23,10 +23,13 @@ impl Environment {
             SyncError::new(error::BAD_ENV_FILE).with("path", path.display()).with("reason", reason)
         };
         let mut variables = HashMap::new();
-        if env_file.is_some() || path.exists() {
-            let lines =
-                dotenvy::from_path_iter(path).map_err(|problem| unreadable(reason(&problem)))?;
-            for line in lines {
+        if env_file.is_some() && !path.exists() {
+            return Err(SyncError::new(error::NO_ENV_FILE).with("path", path.display()));
+        }
+        if path.exists() {
+            let text = std::fs::read_to_string(path)
+                .map_err(|problem| unreadable(problem.kind().to_string()))?;
+            for line in dotenvy::from_read_iter(dotenv::spelled(&text).as_bytes()) {
                 let (name, value) = line.map_err(|problem| unreadable(reason(&problem)))?;
                 variables.insert(name, value);
             }

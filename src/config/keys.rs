@@ -66,7 +66,9 @@ pub const KEYS: &[Key] = &[
     key("DB_SYNC_TABLES", Some("*"), "tables to register, comma separated, * allowed"),
     key(
         "DB_SYNC_EXCLUDE",
-        Some("django_migrations,django_session,django_q_*,db_sync_*"),
+        Some(
+            "django_migrations,django_session,django_q_*,db_sync_*,django_content_type,auth_permission,auth_group_permissions,auth_user_user_permissions",
+        ),
         "tables never to register, comma separated, * allowed",
     ),
     key("DB_SYNC_CAPTURE", Some("auto"), "auto, binlog, digest or watermark"),

@@ -3,6 +3,7 @@
 //! This room reads the environment and never writes it. It knows nothing of connections or tables;
 //! what a row of `db_sync_config` says is `journal::settings`' business.
 
+mod dotenv;
 mod environment;
 pub mod keys;
 
@@ -282,10 +283,22 @@ fn address(env: &Environment, side: Side) -> Result<Address> {
                 user: env.required(&key("USER")),
                 password: Secret(env.required_even_empty(&key("PASSWORD"))),
                 ssl_mode: env.name(&key("SSL_MODE"), &modes)?,
-                ssl_ca: env.optional(&key("SSL_CA")).map(PathBuf::from),
+                ssl_ca: authority(env, &key("SSL_CA"))?,
             })))
         }
         _ => Err(bad_value(&key("ENGINE"), &engine, "mysql or sqlite")),
+    }
+}
+
+/// The file with a certificate authority, which must be readable.
+fn authority(env: &Environment, key: &str) -> Result<Option<PathBuf>> {
+    let Some(path) = env.optional(key).map(PathBuf::from) else { return Ok(None) };
+    match std::fs::metadata(&path).and_then(|_| std::fs::File::open(&path)) {
+        Ok(_) => Ok(Some(path)),
+        Err(problem) => Err(SyncError::new(error::NO_AUTHORITY)
+            .with("key", key)
+            .with("path", path.display())
+            .with("reason", problem.kind())),
     }
 }
 

@@ -25,8 +25,10 @@ pub enum Fault {
 pub enum RowFault {
     /// The same value stands in a unique key already.
     Duplicate,
-    /// A parent is missing, or children refer to the row.
+    /// A parent is missing.
     ForeignKey,
+    /// Children refer to the row.
+    HasChildren,
     /// A cell is larger than the server takes in one statement.
     TooLarge,
     /// The row is not held as it is; the reason names no value.
@@ -39,12 +41,13 @@ impl Fault {
         let at = |sentences| place.error(sentences);
         match self {
             Self::Fatal(error) => error,
-            Self::LockWait => at(error::ROW_LOCKED)
-                .with("rows", "some")
-                .with("seconds", place.patience.lock.as_secs()),
+            Self::LockWait => {
+                at(error::LOCK_TIMEOUT).with("seconds", place.patience.lock.as_secs())
+            }
             Self::Deadlock => at(error::DEADLOCK),
             Self::Row(RowFault::Duplicate) => at(error::DUPLICATE).with("key", "?"),
             Self::Row(RowFault::ForeignKey) => at(error::FOREIGN_KEY).with("key", "?"),
+            Self::Row(RowFault::HasChildren) => at(error::HAS_CHILDREN).with("key", "?"),
             Self::Row(RowFault::TooLarge) => at(error::ROW_TOO_LARGE).with("key", "?"),
             Self::Row(RowFault::NotHeld(reason)) => {
                 at(error::NOT_HELD).with("key", "?").with("reason", reason)
@@ -58,6 +61,7 @@ impl Place {
     pub fn error(&self, sentences: Sentences) -> SyncError {
         let error =
             SyncError::new(sentences).with("side", self.side).with("address", &self.address);
+        let error = error.with("alias", self.side.as_str().to_lowercase());
         match &self.address {
             Address::Server(server) => error
                 .with("user", &server.user)
@@ -79,7 +83,11 @@ impl Place {
                     }
                 }
             }
-            SqlxError::Io(problem) => Fault::Fatal(self.lost(&problem.kind().to_string())),
+            SqlxError::Io(problem) if problem.to_string().contains("certificate") => {
+                let reason = plain(&problem.to_string());
+                Fault::Fatal(self.error(error::NO_TLS).with("reason", reason))
+            }
+            SqlxError::Io(problem) => Fault::Fatal(self.lost(&plain(&problem.to_string()))),
             SqlxError::Tls(problem) => {
                 Fault::Fatal(self.error(error::NO_TLS).with("reason", plain(&problem.to_string())))
             }
@@ -89,6 +97,14 @@ impl Place {
             SqlxError::WorkerCrashed => Fault::Fatal(self.lost("the worker thread ended")),
             other => Fault::Fatal(self.lost(&plain(&other.to_string()))),
         }
+    }
+
+    /// Anything that has no sentence of its own.
+    fn unknown(&self, operation: &str, number: u32, message: &str) -> SyncError {
+        self.error(error::SERVER_ERROR)
+            .with("operation", operation)
+            .with("number", number)
+            .with("reason", plain(message))
     }
 
     fn lost(&self, reason: &str) -> SyncError {
@@ -107,7 +123,8 @@ impl Place {
         };
         Fault::Fatal(match answer.number() {
             1022 | 1062 | 1169 | 1586 => return Fault::Row(RowFault::Duplicate),
-            1216 | 1217 | 1451 | 1452 => return Fault::Row(RowFault::ForeignKey),
+            1216 | 1452 => return Fault::Row(RowFault::ForeignKey),
+            1217 | 1451 => return Fault::Row(RowFault::HasChildren),
             1048 | 1364 => return held("NULL where the column takes none"),
             1264 | 1690 => return held("a number out of range"),
             1265 | 1366 | 1292 | 1411 | 1525 => return held("a value of the wrong type"),
@@ -134,9 +151,7 @@ impl Place {
                 self.lost(&format!("error {}", answer.number()))
             }
             1146 | 1054 | 1932 => fatal(error::STRUCTURE_CHANGED),
-            _ => fatal(error::SERVER_ERROR)
-                .with("number", answer.number())
-                .with("reason", plain(answer.message())),
+            number => self.unknown(operation, u32::from(number), answer.message()),
         })
     }
 
@@ -174,7 +189,7 @@ impl Place {
                 10 | 11 | 14 | 26 => self
                     .error(error::CANNOT_OPEN)
                     .with("reason", format!("SQLite error {code}, {}", plain(message))),
-                _ => fatal(error::SERVER_ERROR).with("number", code).with("reason", plain(message)),
+                _ => self.unknown(operation, code, message),
             },
         })
     }

@@ -1,10 +1,11 @@
 //! What tables a database has.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::{Connection, Dialect, mysql, sqlite};
+use super::sql::{SIGNED, TEXT};
+use super::{Connection, Dialect, Statement, mysql, sqlite};
 use crate::error::Result;
-use crate::model::Table;
+use crate::model::{Table, Value};
 
 /// Every base table, by the name that the server gives it.
 ///
@@ -18,4 +19,32 @@ pub async fn tables(
         Dialect::Sqlite => sqlite::introspect::tables(connection).await,
         Dialect::MySql | Dialect::MariaDb => mysql::introspect::tables(connection, dialect).await,
     }
+}
+
+/// The collations that a server has; SQLite's columns need none.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn collations(connection: &mut Connection, dialect: Dialect) -> Result<HashSet<String>> {
+    // MariaDB lists its newer collations by the sets that they apply to alone.
+    let question =
+        "SELECT FULL_COLLATION_NAME FROM information_schema.COLLATION_CHARACTER_SET_APPLICABILITY";
+    let question = match dialect {
+        Dialect::Sqlite => return Ok(HashSet::new()),
+        Dialect::MariaDb => question,
+        Dialect::MySql => "SELECT COLLATION_NAME FROM information_schema.COLLATIONS",
+    };
+    let rows = connection.fetch(&Statement::new(question).cells([TEXT])).await?;
+    Ok(rows.iter().filter_map(|row| row[0].as_text().map(ToOwned::to_owned)).collect())
+}
+
+/// How many rows a table has.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn rows(connection: &mut Connection, dialect: Dialect, table: &str) -> Result<u64> {
+    let question = format!("SELECT COUNT(*) FROM {}", dialect.quote(table));
+    let rows = connection.fetch(&Statement::new(question).cells([SIGNED])).await?;
+    let count = rows.first().and_then(|row| row.first()).and_then(Value::as_int);
+    Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
 }

@@ -19,6 +19,8 @@ pub struct Signed {
     pub key: Key,
     /// Its 64 bits.
     pub signature: Signature,
+    /// The same by the columns that were synced before, where that is asked for and can still be said.
+    pub was: Option<Signature>,
 }
 
 /// One whole row.
@@ -78,7 +80,7 @@ pub async fn list(
     for spans in spans.chunks(SPANS) {
         if view.dialect == Dialect::Sqlite {
             let statement = view.select_cells(spans);
-            connection.stream(&statement, to, |row| sign(view, &row).map(Some)).await?;
+            connection.stream(&statement, to, |row| sign(view, row).map(Some)).await?;
         } else {
             let statement = view.select_signed(spans);
             connection.stream(&statement, to, |row| signed(view, row).map(Some)).await?;
@@ -107,7 +109,7 @@ async fn list_by_windows(
         }
         let statement = view.select_cells(spans);
         let mut rows = gather(connection, &statement, |row| {
-            let signed = sign(view, &row)?;
+            let signed = sign(view, row)?;
             let inside = (low..=high).contains(&signed.ordinal)
                 && wanted.iter().any(|span| span.contains(&signed.ordinal));
             Ok(inside.then_some(signed))
@@ -157,7 +159,7 @@ pub async fn digests(
     if view.dialect == Dialect::Sqlite {
         let statement = view.select_cells(&[0..=u64::MAX]);
         gather(connection, &statement, |row| {
-            let signed = sign(view, &row)?;
+            let signed = sign(view, row)?;
             digests[chunk_of(signed.ordinal)].add(signed.signature);
             Ok(None::<()>)
         })
@@ -271,7 +273,7 @@ fn whole(view: &View<'_>, connection: &Connection, mut row: Row) -> Result<Found
         let cells = row.split_off(parts);
         return Ok(Found {
             key: shared_key(view, row),
-            signature: sqlite::sign::signature(&cells),
+            signature: own_signature(view, &cells),
             row: cells,
         });
     }
@@ -291,12 +293,28 @@ fn shared_key(view: &View<'_>, cells: Vec<Value>) -> Key {
     Key(view.pair.parts.iter().zip(cells).map(|(part, value)| part.shared(value)).collect())
 }
 
+/// The signature of a row of a server that does not sign by itself.
+fn own_signature(view: &View<'_>, row: &Row) -> Signature {
+    let columns = &view.pair.columns;
+    let quiet = |at: usize| columns[at].quiet;
+    sqlite::sign::signature(row, view.pair.has_quiet_columns().then_some(&quiet))
+}
+
+/// The same by the columns that were synced before, from their cells.
+fn former_own_signature(view: &View<'_>, cells: &Row) -> Option<Signature> {
+    let former = view.former.filter(|former| former.len() == cells.len())?;
+    let quiet = |at: usize| former[at].quiet;
+    let some_quiet = former.iter().any(|column| column.quiet);
+    Some(sqlite::sign::signature(cells, some_quiet.then_some(&quiet)))
+}
+
 /// A row that the engine signs: every synced cell.
-fn sign(view: &View<'_>, row: &Row) -> Result<Signed> {
-    let signature = sqlite::sign::signature(row);
+fn sign(view: &View<'_>, mut row: Row) -> Result<Signed> {
+    let former = row.split_off(view.pair.columns.len());
+    let (signature, was) = (own_signature(view, &row), former_own_signature(view, &former));
     let key = shared_key(view, view.pair.key.iter().map(|at| row[*at].clone()).collect());
     let ordinal = view.pair.form.ordinal(&key).ok_or_else(|| no_place(view))?;
-    Ok(Signed { ordinal, key, signature })
+    Ok(Signed { ordinal, key, signature, was })
 }
 
 /// A row whose key has no place among the others, or not the same on both sides.
@@ -322,11 +340,12 @@ fn signed(view: &View<'_>, mut row: Row) -> Result<Signed> {
             .with("side", view.side)
     };
     let signature = number(rest.next()).ok_or_else(problem)?;
+    let was = if view.former.is_some() { number(rest.next()) } else { None };
     if let KeyForm::Hashed(_) = view.pair.form {
         // Both servers and the engine must place a key alike, or rows would miss their other half.
         if number(rest.next()) != Some(ordinal) {
             return Err(no_place(view));
         }
     }
-    Ok(Signed { ordinal, key, signature })
+    Ok(Signed { ordinal, key, signature, was })
 }

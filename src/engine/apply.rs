@@ -20,6 +20,7 @@ use crate::endpoint::read::{self, Found, Lock};
 use crate::endpoint::{Dialect, Fault, RowFault};
 use crate::error::{self, Result, SyncError};
 use crate::model::{Key, Row, Side, Signature, canonical, fit, row};
+use crate::note::{self, Note};
 use crate::plan::merge::Write;
 
 /// Attempts at a batch that the server rolls back.
@@ -181,7 +182,8 @@ async fn settle_refused(
             continue;
         }
         match refused {
-            Refused::Row(RowFault::Duplicate | RowFault::ForeignKey) | Refused::HasChildren
+            Refused::Row(RowFault::Duplicate | RowFault::ForeignKey | RowFault::HasChildren)
+            | Refused::HasChildren
                 if site.effort != Effort::Last =>
             {
                 put_off.push(&ready.item)?;
@@ -336,9 +338,6 @@ pub(super) async fn read_back(
     if !pair.tables[site.target].triggers {
         return Err(Trouble::Without(different));
     }
-    table.note(&format!(
-        "A trigger on {} changes rows as they are written; they are kept there as the trigger left them.",
-        site.target
-    ));
+    table.note(Note::new(note::TRIGGER_CHANGED).with("side", site.target));
     Ok(stored.into_iter().map(|(key, found)| (key, found.signature)).collect())
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{SecondsFormat, Utc};
 
+use super::create::Made;
 use super::preflight::Job;
 use super::preview::preview;
 use super::table::TableRun;
@@ -14,8 +15,9 @@ use crate::journal::lock::Locks;
 use crate::journal::runs::{self, Outcome, Pass, Status};
 use crate::journal::settings::{self, TableSettings};
 use crate::journal::undo;
-use crate::model::Side;
-use crate::plan::policy::{Direction, Strategy};
+use crate::model::{PerSide, Side};
+use crate::note::{self, Note};
+use crate::plan::policy::{Direction, Policy, Strategy};
 use crate::plan::schema_match::TablePair;
 use crate::report::{Conflicts, Failure, PlannedChange, Report, Rows, TableReport, Written};
 
@@ -25,6 +27,8 @@ enum Standing {
     Waiting(Box<TablePair>),
     /// It is at work.
     Open(Box<TableRun>),
+    /// A dry run would make it first.
+    ToMake(Side, u64),
     /// It failed before or after it was at work.
     Failed(SyncError, Option<Box<TableRun>>),
 }
@@ -37,6 +41,7 @@ pub struct Turn {
     locked: bool,
     logged: bool,
     changes: Option<(Vec<PlannedChange>, bool)>,
+    made: Made,
     worked: Duration,
 }
 
@@ -99,7 +104,7 @@ impl Turn {
         match &self.standing {
             Standing::Open(table) => Some(table),
             Standing::Failed(_, table) => table.as_deref(),
-            Standing::Waiting(_) => None,
+            Standing::Waiting(_) | Standing::ToMake(..) => None,
         }
     }
 
@@ -154,10 +159,12 @@ impl Ledger {
     /// The failure with its code.
     pub async fn open(run: &Run, local: &mut Connection, jobs: Vec<Job>) -> Result<Self> {
         let mut ledger = Self { turns: Vec::new(), locks: Locks::default() };
-        for Job { settings, pair } in jobs {
-            let standing = match pair {
-                Ok(pair) => Standing::Waiting(Box::new(pair)),
-                Err(error) => Standing::Failed(error, None),
+        for Job { settings, pair, made } in jobs {
+            let made = made.unwrap_or_default();
+            let standing = match (pair, made.waiting) {
+                (Ok(pair), _) => Standing::Waiting(Box::new(pair)),
+                (Err(_), Some((from, rows))) => Standing::ToMake(from, rows),
+                (Err(error), None) => Standing::Failed(error, None),
             };
             let mut turn = Turn {
                 settings,
@@ -165,11 +172,10 @@ impl Ledger {
                 locked: false,
                 logged: false,
                 changes: None,
+                made,
                 worked: Duration::ZERO,
             };
-            if !run.options.dry_run {
-                ledger.enter(run, local, &mut turn).await?;
-            }
+            ledger.enter(run, local, &mut turn).await?;
             ledger.turns.push(turn);
         }
         Ok(ledger)
@@ -179,6 +185,13 @@ impl Ledger {
         let nature = &run.endpoints.local.nature;
         let name = turn.settings.table.clone();
         turn.locked = self.locks.take(local, nature, &name).await?;
+        if run.options.dry_run {
+            // What another run is just writing is no plan of ours.
+            if !turn.locked {
+                turn.fail(SyncError::new(error::LOCKED).with("table", &name));
+            }
+            return Ok(());
+        }
         if turn.locked {
             runs::bury(local, nature.dialect, &name, run.started).await?;
         } else {
@@ -215,7 +228,13 @@ impl Ledger {
         for turn in &mut self.turns {
             run.progress.done(&turn.settings.table);
         }
-        if !run.options.dry_run {
+        if run.options.dry_run {
+            lines.local.rollback().await;
+            for turn in self.turns.iter().filter(|turn| turn.locked) {
+                let nature = &run.endpoints.local.nature;
+                self.locks.give_back(&mut lines.local, nature, &turn.settings.table).await?;
+            }
+        } else {
             let mut fresh = None;
             if lines.local.is_ended() {
                 fresh = Some(run.endpoints.local.connect(Purpose::Write).await?);
@@ -258,9 +277,16 @@ impl Ledger {
         Ok(())
     }
 
+    /// What all tables have in common.
+    fn common<T: PartialEq>(&self, of: impl Fn(&Policy) -> T) -> Option<T> {
+        let mut all = self.turns.iter().map(|turn| of(&turn.settings.policy));
+        let first = all.next()?;
+        all.all(|other| other == first).then_some(first)
+    }
+
     fn report(self, run: &Run) -> Report {
-        let sync_type = run.options.sync_type.unwrap_or(run.settings.sync_type);
-        let direction = run.options.direction.unwrap_or(run.settings.direction);
+        let sync_type = self.common(|policy| policy.sync_type).unwrap_or(run.settings.sync_type);
+        let direction = self.common(|policy| policy.direction).unwrap_or(run.settings.direction);
         let mut errors = Vec::new();
         let codes: Vec<Code> =
             self.turns.iter().filter_map(|turn| turn.error().map(SyncError::code)).collect();
@@ -269,8 +295,10 @@ impl Ledger {
             errors.extend(turn.error().map(Failure::from));
             errors.extend(turn.known().into_iter().flat_map(|table| table.failures.clone()));
             errors.extend(turn.restless().map(|error| Failure::from(&error)));
-            if let Some(waiting) =
-                turn.known().map(|table| table.conflicts.manual).filter(|waiting| *waiting > 0)
+            if let Some(waiting) = turn
+                .known()
+                .map(|table| table.conflicts.manual - table.collided)
+                .filter(|waiting| *waiting > 0)
             {
                 let error = SyncError::new(error::CONFLICTS_WAIT)
                     .with("table", &turn.settings.table)
@@ -299,10 +327,18 @@ impl Ledger {
             started_at: run.started.to_rfc3339_opts(SecondsFormat::Secs, true),
             duration_ms: u64::try_from(took).unwrap_or(0),
             tables: self.turns.iter().map(|turn| table_report(run, turn)).collect(),
+            notes: notes(run),
             errors,
             exit_code,
         }
     }
+}
+
+/// What is worth knowing of the run as a whole.
+fn notes(run: &Run) -> Vec<Note> {
+    let told = run.options.tables.is_empty() && !run.unconfigured.is_empty();
+    let note = Note::new(note::NOT_CONFIGURED).with("tables", run.unconfigured.join(", "));
+    if told { vec![note] } else { Vec::new() }
 }
 
 fn pass<'a>(run: &'a Run, turn: &'a Turn, direction: Direction) -> Pass<'a> {
@@ -372,19 +408,27 @@ fn table_report(run: &Run, turn: &Turn) -> TableReport {
         turn.changes.clone().map_or((None, None), |(changes, more)| (Some(changes), Some(more)));
     let strategy: Strategy = turn.settings.policy.strategy;
     let Some(table) = turn.known() else {
+        let mut rows = Rows::default();
+        let mut planned = PerSide::<Written>::default();
+        if let Standing::ToMake(from, count) = turn.standing {
+            let to_make = |side: Side| if from == side { count } else { 0 };
+            rows = Rows { remote: to_make(Side::Remote), local: to_make(Side::Local) };
+            planned[from.other()].inserted = count;
+        }
         return TableReport {
             table: turn.settings.table.clone(),
             status,
             capture: "none",
             strategy: strategy.as_str(),
-            remote_to_local: Written::default(),
-            local_to_remote: Written::default(),
+            remote_to_local: planned.local,
+            local_to_remote: planned.remote,
             conflicts: Conflicts::default(),
-            rows: Rows::default(),
+            rows,
             verified: false,
             duration_ms: 0,
             error,
-            notes: Vec::new(),
+            notes: turn.made.notes.clone(),
+            create: turn.made.statements.clone(),
             changes,
             changes_truncated: truncated,
         };
@@ -404,7 +448,8 @@ fn table_report(run: &Run, turn: &Turn) -> TableReport {
         verified: table.looks_settled && error.is_none() && !run.options.dry_run,
         duration_ms: u64::try_from(turn.worked.as_millis()).unwrap_or(u64::MAX),
         error,
-        notes: table.notes.clone(),
+        notes: turn.made.notes.iter().chain(&table.notes).cloned().collect(),
+        create: turn.made.statements.clone(),
         changes,
         changes_truncated: truncated,
     }

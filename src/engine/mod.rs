@@ -7,8 +7,11 @@
 pub mod apply;
 pub mod batch;
 pub mod cancel;
+pub mod carry_over;
 pub mod compare;
+pub mod create;
 pub mod drive;
+pub mod findings;
 pub mod knot;
 pub mod ledger;
 pub mod plan;
@@ -20,6 +23,7 @@ pub mod relations;
 pub mod statements;
 pub mod table;
 pub mod trouble;
+pub mod walk;
 pub mod worklist;
 
 use chrono::{DateTime, Utc};
@@ -60,6 +64,8 @@ pub struct Options {
     pub dry_run: bool,
     /// The guards are lifted.
     pub force: bool,
+    /// Tables that one side lacks are made there.
+    pub create_tables: bool,
     /// Whether bars are drawn.
     pub progress: Show,
     /// Who started it: `MANUAL`, `SCHEDULED`, `REALTIME` or `TEST`.
@@ -78,6 +84,8 @@ pub struct Run {
     pub endpoints: PerSide<Endpoint>,
     /// Whether our tables are all there.
     pub installed: bool,
+    /// Tables on both sides that nobody configured.
+    pub unconfigured: Vec<String>,
     /// Whether somebody wants it to stop.
     pub cancel: Cancel,
     /// The bars.
@@ -95,7 +103,7 @@ impl Run {
     /// A table as one side has it.
     pub fn view<'a>(&self, pair: &'a TablePair, side: Side) -> View<'a> {
         let packet = self.endpoints[side].nature.max_packet;
-        View { pair, side, dialect: self.dialect(side), packet }
+        View { pair, side, dialect: self.dialect(side), packet, former: None }
     }
 
     /// A table as both sides have it.
@@ -112,6 +120,8 @@ pub struct Lines {
     pub local: Connection,
     /// Writing REMOTE.
     pub remote: Connection,
+    /// Whether a dry run has a transaction open on LOCAL that will be rolled back.
+    pub rehearsing: bool,
 }
 
 impl Lines {
@@ -138,14 +148,23 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
     let progress = Progress::new(options.progress);
     let run_id = uuid::Uuid::new_v4().to_string();
     let started = Utc::now();
-    let mut run =
-        Run { run_id, settings, options, endpoints, installed: false, cancel, progress, started };
+    let mut run = Run {
+        run_id,
+        settings,
+        options,
+        endpoints,
+        installed: false,
+        unconfigured: Vec::new(),
+        cancel,
+        progress,
+        started,
+    };
     let mut writers = preflight::lines(&run.endpoints).await?;
     let jobs = preflight::jobs(&mut run, &mut writers).await?;
     let mut ledger = ledger::Ledger::open(&run, &mut writers.local, jobs).await?;
     let snapshots = preflight::snapshots(&run.endpoints).await?;
     let PerSide { remote, local } = writers;
-    let mut lines = Lines { snapshots, local, remote };
+    let mut lines = Lines { snapshots, local, remote, rehearsing: false };
     tracing::debug!(run_id = run.run_id, tables = ledger.turns.len(), "run begins");
 
     look(&run, &mut lines, &mut ledger.turns).await;

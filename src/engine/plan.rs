@@ -38,6 +38,8 @@ pub struct Plan {
     pub policy: Policy,
     /// Whether equal signatures of both sides mean equal rows.
     pub comparable: bool,
+    /// Whether some columns make no conflict.
+    pub quiet: bool,
     /// What is written on each side.
     pub writes: PerSide<Writes>,
     /// What is left as it is and written down.
@@ -60,10 +62,11 @@ pub struct Plan {
 
 impl Plan {
     /// A plan of nothing.
-    pub fn new(policy: Policy, comparable: bool, done: HashSet<u64>) -> Self {
+    pub fn new(policy: Policy, comparable: bool, quiet: bool, done: HashSet<u64>) -> Self {
         Self {
             policy,
             comparable,
+            quiet,
             writes: PerSide::default(),
             left: Worklist::default(),
             steps: Worklist::default(),

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::Utc;
 use wildmatch::WildMatch;
 
-use super::{Lines, Options, Run};
+use super::create::Made;
+use super::{Lines, Options, Run, create, findings};
 use crate::config::Settings;
 use crate::endpoint::{Endpoint, Purpose, introspect};
 use crate::error::{self, Result, SyncError};
@@ -14,7 +15,7 @@ use crate::journal::settings::{self, DEFAULTS, TableSettings};
 use crate::model::{PerSide, Side, Table};
 use crate::plan::order::{Ranked, order};
 use crate::plan::policy::Policy;
-use crate::plan::schema_match::{Mismatch, TablePair, pair};
+use crate::plan::schema_match::{ColumnRules, Difference, TablePair, pair};
 
 /// One table of a run: how it is synced and what it is, or why it cannot be.
 pub struct Job {
@@ -22,10 +23,12 @@ pub struct Job {
     pub settings: TableSettings,
     /// What.
     pub pair: Result<TablePair>,
+    /// How it came about, where it was missing on one side.
+    pub made: Option<Made>,
 }
 
 /// Both sides' tables, by the name that LOCAL gives them (else REMOTE).
-type Tables = PerSide<HashMap<String, Table>>;
+pub(super) type Tables = PerSide<HashMap<String, Table>>;
 
 /// Reaches both sides, at once.
 ///
@@ -68,31 +71,54 @@ pub async fn jobs(
         introspect::tables(&mut lines.remote, run.dialect(Side::Remote)),
         introspect::tables(&mut lines.local, run.dialect(Side::Local)),
     );
-    let tables = PerSide::new(remote?, local?);
+    let mut tables = PerSide::new(remote?, local?);
     let existing = ours(&tables.local);
     run.installed = schema::is_complete(&existing);
     if !run.installed && !run.options.dry_run {
         schema::install(&mut lines.local, run.dialect(Side::Local), &existing).await?;
         run.installed = true;
     }
+    let with_rules = run.installed
+        || existing.get("db_sync_config").is_some_and(|columns| columns.contains("column_rules"));
     let known = existing.contains_key("db_sync_config") || run.installed;
     let rows = if known {
-        settings::read(&mut lines.local, run.dialect(Side::Local)).await?
+        settings::read(&mut lines.local, run.dialect(Side::Local), with_rules).await?
     } else {
         Vec::new()
     };
     let (defaults, mut configured): (Vec<_>, Vec<_>) =
         rows.into_iter().partition(|row| row.table == DEFAULTS);
-    if configured.is_empty() {
-        let policy = defaults.first().map_or_else(|| environment(&run.settings), |row| row.policy);
-        configured = registered(run, &tables, policy);
-        if !run.options.dry_run {
-            settings::register(&mut lines.local, run.dialect(Side::Local), &configured, Utc::now())
-                .await?;
-        }
+    let policy = defaults.first().map_or_else(|| environment(&run.settings), |row| row.policy);
+    let mut fresh = Vec::new();
+    if configured.is_empty() || run.options.create_tables {
+        let new = registrable(run, &tables, policy, configured.is_empty());
+        fresh = new
+            .into_iter()
+            .filter(|new| configured.iter().all(|row| row.table != new.table))
+            .collect();
     }
+    if !run.options.dry_run {
+        let dialect = run.dialect(Side::Local);
+        settings::register(&mut lines.local, dialect, &fresh, Utc::now()).await?;
+    }
+    configured.extend(fresh);
+    if configured.is_empty() && run.options.tables.is_empty() {
+        return Err(error::NOTHING_TO_SYNC.into());
+    }
+    let unconfigured = registrable(run, &tables, policy, true)
+        .into_iter()
+        .filter(|new| configured.iter().all(|row| row.table != new.table));
+    run.unconfigured = unconfigured.map(|new| new.table).collect();
     let chosen = choose(run, configured)?;
-    Ok(in_order(chosen.into_iter().map(|settings| job(settings, &tables)).collect()))
+    let mut made = HashMap::new();
+    if run.options.create_tables {
+        made = create::missing(run, lines, &mut tables, &chosen).await?;
+    }
+    let jobs = chosen.into_iter().map(|settings| {
+        let made = made.remove(&settings.table);
+        job(settings, &tables, made)
+    });
+    Ok(in_order(jobs.collect()))
 }
 
 fn ours(tables: &HashMap<String, Table>) -> Existing {
@@ -113,7 +139,7 @@ fn environment(settings: &Settings) -> Policy {
 }
 
 /// A side's table by name: to the letter, else in any letter case, unless the other side has one that is meant more.
-fn find<'a>(tables: &'a Tables, side: Side, name: &str) -> Option<&'a Table> {
+pub(super) fn find<'a>(tables: &'a Tables, side: Side, name: &str) -> Option<&'a Table> {
     let folded = name.to_lowercase();
     let alike = |table: &&Table| {
         table.name.to_lowercase() == folded && !tables[side.other()].contains_key(&table.name)
@@ -121,19 +147,31 @@ fn find<'a>(tables: &'a Tables, side: Side, name: &str) -> Option<&'a Table> {
     tables[side].get(name).or_else(|| tables[side].values().find(alike))
 }
 
-/// Every table that exists on both sides and is not excluded.
-fn registered(run: &Run, tables: &Tables, policy: Policy) -> Vec<TableSettings> {
+/// Every table that is not excluded and exists on both sides, and where missing ones are made, on either (`both`: those of both
+/// sides as well).
+fn registrable(run: &Run, tables: &Tables, policy: Policy, both: bool) -> Vec<TableSettings> {
     let matches = |patterns: &[String], name: &str| {
         patterns.iter().any(|pattern| WildMatch::new(pattern).matches(name))
     };
-    let mut names: Vec<&String> = tables.local.keys().collect();
+    let local = tables.local.keys();
+    let alone = tables.remote.keys().filter(|name| find(tables, Side::Local, name).is_none());
+    let mut names: Vec<&String> = local.chain(alone).collect();
     names.sort();
     names
         .into_iter()
-        .filter(|name| find(tables, Side::Remote, name).is_some())
+        .filter(|name| {
+            let paired = Side::BOTH.iter().all(|side| find(tables, *side, name).is_some());
+            if paired { both } else { run.options.create_tables }
+        })
         .filter(|name| matches(&run.settings.tables, name) && !matches(&run.settings.exclude, name))
         .filter(|name| schema::names().all(|ours| ours != name.as_str()))
-        .map(|name| TableSettings { table: name.clone(), enabled: true, policy, priority: 0 })
+        .map(|name| TableSettings {
+            table: name.clone(),
+            enabled: true,
+            policy,
+            priority: 0,
+            rules: ColumnRules::default(),
+        })
         .collect()
 }
 
@@ -159,40 +197,27 @@ fn choose(run: &Run, configured: Vec<TableSettings>) -> Result<Vec<TableSettings
         .collect())
 }
 
-fn job(settings: TableSettings, tables: &Tables) -> Job {
+fn job(settings: TableSettings, tables: &Tables, made: Option<Made>) -> Job {
     let name = &settings.table;
-    let missing =
-        |side: Side| SyncError::new(error::NO_TABLE).with("table", name).with("side", side);
+    let missing = |side: Side| {
+        let error = SyncError::new(error::NO_TABLE).with("table", name).with("side", side);
+        error.with("alias", side.as_str().to_lowercase())
+    };
     let found =
         PerSide::new(Side::Remote, Side::Local).map(|side| find(tables, side, name).cloned());
     let pair = match (found.remote, found.local) {
-        (Some(remote), Some(local)) => pair(name, PerSide::new(remote, local))
-            .map_err(|mismatches| mismatch(name, &mismatches)),
+        (Some(remote), Some(local)) => pair(name, PerSide::new(remote, local), &settings.rules)
+            .map_err(|differences| stopped(name, &differences)),
         (None, _) => Err(missing(Side::Remote)),
         (_, None) => Err(missing(Side::Local)),
     };
-    Job { settings, pair }
+    Job { settings, pair, made }
 }
 
-/// The first mismatch as a failure; the others are found once it is mended.
-fn mismatch(table: &str, mismatches: &[Mismatch]) -> SyncError {
-    let error = match mismatches.first() {
-        Some(Mismatch::MissingColumn { column, on }) => {
-            SyncError::new(error::NO_COLUMN).with("column", column).with("side", on)
-        }
-        Some(Mismatch::Types { column, types }) => SyncError::new(error::TYPES_DIFFER)
-            .with("column", column)
-            .with("remote", &types.remote)
-            .with("local", &types.local),
-        Some(Mismatch::Key { keys }) => SyncError::new(error::KEYS_DIFFER)
-            .with("remote", &keys.remote)
-            .with("local", &keys.local),
-        Some(Mismatch::NoKey { on }) => SyncError::new(error::NO_KEY).with("side", on),
-        None => SyncError::new(error::STRUCTURE_CHANGED)
-            .with("reason", "no reason")
-            .with("side", Side::Local),
-    };
-    error.with("table", table)
+/// The first difference that stops; the others are found once it is mended.
+fn stopped(table: &str, differences: &[Difference]) -> SyncError {
+    let first = differences.iter().find(|difference| difference.stops());
+    first.map_or_else(|| error::STRUCTURE_CHANGED.into(), |first| findings::failure(table, first))
 }
 
 /// Parents before children, greater priority first.

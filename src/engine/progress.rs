@@ -1,11 +1,13 @@
 //! A bar per table on a terminal; nothing where nobody looks.
 
 use std::collections::HashMap;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::str::FromStr;
 use std::sync::Mutex;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanCount, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 
 /// Whether bars are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,64 +34,82 @@ impl FromStr for Show {
     }
 }
 
-/// The bars of a run, on stderr.
+/// The bars of a run, on stderr; where stderr is no terminal and they are wanted all the same, a line every tenth of the way.
 pub struct Progress {
-    all: MultiProgress,
+    shown: Shown,
     bars: Mutex<HashMap<String, ProgressBar>>,
 }
 
+enum Shown {
+    Bars(MultiProgress),
+    Lines,
+    Nothing,
+}
+
 impl Progress {
-    /// Bars, or none.
+    /// Bars, lines, or nothing.
     pub fn new(show: Show) -> Self {
-        let drawn = match show {
-            Show::Always => true,
-            Show::Never => false,
-            Show::Auto => std::io::stderr().is_terminal(),
+        let shown = match (show, std::io::stderr().is_terminal()) {
+            (Show::Always | Show::Auto, true) => Shown::Bars(MultiProgress::new()),
+            (Show::Always, false) => Shown::Lines,
+            _ => Shown::Nothing,
         };
-        let target =
-            if drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { all: MultiProgress::with_draw_target(target), bars: Mutex::default() }
+        Self { shown, bars: Mutex::default() }
     }
 
     /// A table is being looked at.
     pub fn look(&self, table: &str) {
-        let style = ProgressStyle::with_template("{prefix:<28} {spinner} {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let bar = self.all.add(
-            ProgressBar::new_spinner()
-                .with_style(style)
-                .with_prefix(table.to_owned())
-                .with_message("comparing"),
-        );
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let bar = match &self.shown {
+            Shown::Bars(all) => all.add(ProgressBar::no_length()),
+            Shown::Lines | Shown::Nothing => bar,
+        };
+        bar.set_style(style("{prefix:<28!} {spinner} {human_pos}"));
+        bar.set_prefix(table.to_owned());
         bar.tick();
-        self.keep(table, bar);
+        if let Ok(mut bars) = self.bars.lock() {
+            bars.insert(table.to_owned(), bar);
+        }
+    }
+
+    /// So many of a table's rows were looked at.
+    pub fn looked(&self, table: &str, rows: u64) {
+        self.with(table, |bar| bar.set_position(rows));
     }
 
     /// So many rows of a table will be written.
     pub fn plan(&self, table: &str, rows: u64) {
-        let template = "{prefix:<28} {bar:24} {pos}/{len} rows, {per_sec}, {eta} left";
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         self.with(table, |bar| {
-            bar.set_style(style);
+            if rows == 0 {
+                bar.finish_and_clear();
+                return;
+            }
+            bar.reset();
             bar.set_length(rows);
+            bar.set_style(style("{prefix:<28!} {bar:16} {human_pos}/{human_len}  {rate}/s  {eta}"));
         });
     }
 
     /// So many more are done.
     pub fn advance(&self, table: &str, rows: u64) {
-        self.with(table, |bar| bar.inc(rows));
+        self.with(table, |bar| {
+            let (before, all) = (bar.position(), bar.length().unwrap_or(0));
+            bar.inc(rows);
+            let tenth = |rows: u64| rows * 10 / all.max(1);
+            if matches!(self.shown, Shown::Lines) && tenth(before) < tenth(before + rows) {
+                let (done, all) = (HumanCount(before + rows), HumanCount(all));
+                // Progress that nobody can be shown is no reason to stop.
+                let _ = writeln!(std::io::stderr(), "{table}: {done}/{all}");
+            }
+            if before + rows >= all {
+                bar.finish_and_clear();
+            }
+        });
     }
 
     /// A table is done with.
     pub fn done(&self, table: &str) {
         self.with(table, ProgressBar::finish_and_clear);
-    }
-
-    fn keep(&self, table: &str, bar: ProgressBar) {
-        if let Ok(mut bars) = self.bars.lock() {
-            bars.insert(table.to_owned(), bar);
-        }
     }
 
     fn with(&self, table: &str, act: impl FnOnce(&ProgressBar)) {
@@ -99,4 +119,28 @@ impl Progress {
             act(bar);
         }
     }
+}
+
+impl Drop for Progress {
+    /// A run that was broken off leaves no bar behind.
+    fn drop(&mut self) {
+        if let Ok(bars) = self.bars.lock() {
+            bars.values().for_each(ProgressBar::finish_and_clear);
+        }
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "rows per second, for people"
+        )]
+        let rate = state.per_sec() as u64;
+        let _ = write!(text, "{}", HumanCount(rate));
+    };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .with_key("rate", rate)
 }

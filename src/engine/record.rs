@@ -220,7 +220,9 @@ pub(super) async fn record_collisions(
 ) -> Result<()> {
     let kind = |refused: &Refused| match refused {
         Refused::Row(RowFault::Duplicate) => Some(ConflictKind::Unique),
-        Refused::Row(RowFault::ForeignKey) | Refused::HasChildren => Some(ConflictKind::Parent),
+        Refused::Row(RowFault::ForeignKey | RowFault::HasChildren) | Refused::HasChildren => {
+            Some(ConflictKind::Parent)
+        }
         _ => None,
     };
     let conflict = |(item, refused): (Item, Refused)| {
@@ -229,6 +231,7 @@ pub(super) async fn record_collisions(
     let met: Vec<(Item, Conflict)> = collided.into_iter().filter_map(conflict).collect();
     table.conflicts.detected += met.len() as u64;
     table.conflicts.manual += met.len() as u64;
+    table.collided += met.len() as u64;
     store(site.run, lines, table, met).await
 }
 

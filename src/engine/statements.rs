@@ -28,8 +28,9 @@ impl Refused {
     pub fn error(&self) -> SyncError {
         match self {
             Self::Row(RowFault::Duplicate) => SyncError::new(error::DUPLICATE),
-            Self::Row(RowFault::ForeignKey) | Self::HasChildren => {
-                SyncError::new(error::FOREIGN_KEY)
+            Self::Row(RowFault::ForeignKey) => SyncError::new(error::FOREIGN_KEY),
+            Self::Row(RowFault::HasChildren) | Self::HasChildren => {
+                SyncError::new(error::HAS_CHILDREN)
             }
             Self::Row(RowFault::NotHeld(reason)) => {
                 SyncError::new(error::NOT_HELD).with("reason", reason)
@@ -67,6 +68,8 @@ pub async fn write(
     while let Some(rows) = waiting.pop() {
         let fault = match one_statement(connection, view, write, rows).await {
             Ok(()) => continue,
+            // SQLite does not say which end of the foreign key fails.
+            Err(Fault::Row(RowFault::ForeignKey)) if write == Write::Delete => Refused::HasChildren,
             Err(Fault::Row(fault)) => Refused::Row(fault),
             Err(Fault::LockWait) => Refused::Locked,
             Err(fault) => return Err(fault),

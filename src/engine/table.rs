@@ -4,10 +4,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use super::compare::{self, compare};
+use super::carry_over::carry_over;
+use super::compare::compare;
 use super::plan::Plan;
+use super::walk;
 use super::worklist::Item;
-use super::{Lines, Run};
+use super::{Lines, Run, findings};
 use crate::capture::{self, Proposal, digest, scan};
 use crate::config::Capture;
 use crate::endpoint::{Dialect, View};
@@ -15,7 +17,9 @@ use crate::error::{self, Result, SyncError};
 use crate::journal::base::Base;
 use crate::journal::conflicts;
 use crate::journal::settings::TableSettings;
+use crate::journal::stamp::{Source, Stamp, Standing};
 use crate::model::{Key, PerSide, Row, Side, row};
+use crate::note::{self, Note};
 use crate::plan::batch::Limit;
 use crate::plan::guard::{self, Intent, Refusal};
 use crate::plan::merge::Write;
@@ -55,12 +59,14 @@ pub struct TableRun {
     pub conflicts: Conflicts,
     /// Rows left different that somebody should look at.
     pub skipped: u64,
+    /// Conflicts among these that have failures of their own: rows that collide with other rows.
+    pub collided: u64,
     /// Failures of single rows: how many, and the first of them.
     pub failed_rows: u64,
     /// The first failures.
     pub failures: Vec<Failure>,
     /// What is worth knowing and no failure.
-    pub notes: Vec<String>,
+    pub notes: Vec<Note>,
     /// Open conflict rows by ordinal.
     pub open_conflicts: HashMap<u64, i128>,
     /// Chunks (by their lowest ordinal) in which something was written.
@@ -88,12 +94,9 @@ impl TableRun {
         settings: TableSettings,
         pair: TablePair,
     ) -> Result<Self> {
-        let stamps = PerSide::new(Side::Remote, Side::Local)
-            .map(|side| stamp(&run.view(&pair, side), run, side));
         let comparable = comparable(run, &pair);
-        let stamp =
-            serde_json::json!({"version": 1, "remote": stamps.remote, "local": stamps.local})
-                .to_string();
+        let sides = PerSide::new(Side::Remote, Side::Local);
+        let stamp = Stamp::new(sides.map(|side| source(&run.view(&pair, side), run, side)));
         let dialect = run.dialect(Side::Local);
         let (base, open_conflicts) = if run.installed {
             let base = Base::open(lines.journal(), dialect, &pair.name, &pair.form, stamp).await?;
@@ -101,16 +104,13 @@ impl TableRun {
         } else {
             (Base::none(&pair.name, dialect, &pair.form, stamp), HashMap::new())
         };
-        let mut notes = pair.notes.clone();
-        if base.foreign {
-            notes.push(
-                "What was remembered of the table was made from other databases or columns and counts as none: \
-                 equal rows are adopted, nothing is deleted because of it."
-                    .to_owned(),
-            );
+        let told = pair.differences.iter().filter(|difference| findings::is_told(difference));
+        let mut notes: Vec<Note> = told.map(findings::sentence).collect();
+        if base.standing == Standing::Foreign {
+            notes.push(Note::new(note::FOREIGN_BASE));
         }
         Ok(Self {
-            plan: Plan::new(settings.policy, comparable, HashSet::new()),
+            plan: Plan::new(settings.policy, comparable, pair.has_quiet_columns(), HashSet::new()),
             settings,
             pair,
             base,
@@ -119,6 +119,7 @@ impl TableRun {
             written: PerSide::default(),
             conflicts: Conflicts::default(),
             skipped: 0,
+            collided: 0,
             failed_rows: 0,
             failures: Vec::new(),
             notes,
@@ -137,6 +138,10 @@ impl TableRun {
     /// # Errors
     /// `SYNC_008` where a guard refuses; else the failure with its code.
     pub async fn look(&mut self, run: &Run, lines: &mut Lines) -> Result<()> {
+        if let Standing::Former(former) = self.base.standing.clone() {
+            carry_over(run, lines, self, &former).await?;
+            self.note(Note::new(note::CARRIED_OVER));
+        }
         let pair = self.pair.clone();
         let views = run.views(&pair);
         let full = self.settings.policy.sync_type == SyncType::Full || self.base.is_none();
@@ -150,10 +155,7 @@ impl TableRun {
         self.capture = proposal.capture;
         let asked = run.options.capture.unwrap_or(run.settings.capture);
         if !full && matches!(asked, Capture::Binlog | Capture::Watermark) {
-            self.note(&format!(
-                "Capture {} is not to be had here; digests were used.",
-                asked.as_str()
-            ));
+            self.note(Note::new(note::NO_CAPTURE).with("capture", asked.as_str()));
         }
         let seen = self.compare(run, lines, &views, &proposal).await?;
         self.rows = proposal.rows.unwrap_or(seen);
@@ -172,8 +174,8 @@ impl TableRun {
         proposal: &Proposal,
     ) -> Result<PerSide<u64>> {
         let Lines { snapshots, local, .. } = lines;
-        let mut asked = compare::Lines { sides: snapshots, journal: local };
-        compare(&mut asked, views, &self.base, &proposal.spans, &mut self.plan, &run.cancel).await
+        let mut asked = walk::Lines { sides: snapshots, journal: local };
+        compare(&mut asked, views, &self.base, &proposal.spans, &mut self.plan, run).await
     }
 
     /// The guards.
@@ -205,7 +207,8 @@ impl TableRun {
     pub async fn look_again(&mut self, run: &Run, lines: &mut Lines) -> Result<()> {
         let pair = self.pair.clone();
         let views = run.views(&pair);
-        self.plan = Plan::new(self.settings.policy, self.plan.comparable, self.done.clone());
+        let Plan { comparable, quiet, .. } = self.plan;
+        self.plan = Plan::new(self.settings.policy, comparable, quiet, self.done.clone());
         let proposal = if self.touched.len() <= FEW_CHUNKS {
             let mut spans = Vec::new();
             for low in
@@ -236,9 +239,9 @@ impl TableRun {
     }
 
     /// Adds a note once.
-    pub fn note(&mut self, note: &str) {
-        if !self.notes.iter().any(|known| known == note) {
-            self.notes.push(note.to_owned());
+    pub fn note(&mut self, note: Note) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
         }
     }
 }
@@ -296,12 +299,15 @@ impl TableRun {
 /// Up to so many touched chunks are looked at row by row; beyond, digests say which.
 const FEW_CHUNKS: usize = 32;
 
-/// What one side's signatures are made from: the database and the rule.
-fn stamp(view: &View<'_>, run: &Run, side: Side) -> serde_json::Value {
-    let key: Vec<&str> = view.pair.key_names().collect();
-    let form = format!("{:?}", view.pair.form);
-    let database = &run.endpoints[side].nature.identity;
-    serde_json::json!({"database": database, "rule": view.rule(), "key": key, "form": form})
+/// What one side's signatures are made from.
+fn source(view: &View<'_>, run: &Run, side: Side) -> Source {
+    Source {
+        database: run.endpoints[side].nature.identity.clone(),
+        key: view.pair.key_names().map(ToOwned::to_owned).collect(),
+        form: view.pair.form.clone(),
+        rule: view.rule(),
+        columns: view.signed_columns(),
+    }
 }
 
 /// Whether both sides sign by the same rule over the same bytes.

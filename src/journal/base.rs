@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::stamp::{Stamp, Standing};
 use crate::endpoint::read::Digest;
 use crate::endpoint::sql::{BYTES, SIGNED, TEXT, own};
 use crate::endpoint::{Connection, Dialect};
@@ -45,10 +46,10 @@ pub struct Base {
     dialect: Dialect,
     hashed: bool,
     chunks: BTreeMap<u64, PerSide<Digest>>,
-    /// Whether there was a base with another stamp, which counts as none.
-    pub foreign: bool,
-    stamp: String,
-    stored_stamp: Option<String>,
+    /// How what was stored stands to what would be made now.
+    pub standing: Standing,
+    stamp: Stamp,
+    stored: bool,
 }
 
 /// 24 bytes an entry: ordinal, REMOTE's signature, LOCAL's, each big-endian.
@@ -101,16 +102,16 @@ fn bytes(number: u64) -> Value {
 
 impl Base {
     /// A base of nothing.
-    pub fn none(table: &str, dialect: Dialect, form: &KeyForm, stamp: String) -> Self {
+    pub fn none(table: &str, dialect: Dialect, form: &KeyForm, stamp: Stamp) -> Self {
         let (table, hashed) = (table.to_owned(), form.is_hashed());
         Self {
             table,
             dialect,
             hashed,
             chunks: BTreeMap::new(),
-            foreign: false,
+            standing: Standing::None,
             stamp,
-            stored_stamp: None,
+            stored: false,
         }
     }
 
@@ -123,18 +124,16 @@ impl Base {
         dialect: Dialect,
         table: &str,
         form: &KeyForm,
-        stamp: String,
+        stamp: Stamp,
     ) -> Result<Self> {
         let mut base = Self::none(table, dialect, form, stamp);
         let name = [("table_name", Value::text(table))];
         let state = own::select(dialect, STATE, &[("stamp", TEXT)], &name, "id");
-        base.stored_stamp = connection
-            .fetch(&state)
-            .await?
-            .first()
-            .and_then(|row| row[0].as_text().map(ToOwned::to_owned));
-        if base.stored_stamp.as_ref() != Some(&base.stamp) {
-            base.foreign = base.stored_stamp.is_some();
+        let rows = connection.fetch(&state).await?;
+        let stored = rows.first().and_then(|row| row[0].as_text());
+        base.stored = stored.is_some();
+        base.standing = base.stamp.standing(stored);
+        if matches!(base.standing, Standing::None | Standing::Foreign) {
             return Ok(base);
         }
         let columns = [
@@ -155,9 +154,15 @@ impl Base {
         Ok(base)
     }
 
+    /// The same base, empty, to be made anew.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self { chunks: BTreeMap::new(), ..self.clone() }
+    }
+
     /// Whether there is no base (a first sync).
     pub fn is_none(&self) -> bool {
-        self.stored_stamp.as_ref() != Some(&self.stamp)
+        self.standing != Standing::Current
     }
 
     /// Every chunk's lowest ordinal, the first of them 0.
@@ -267,9 +272,9 @@ impl Base {
             return Ok(());
         }
         let name = [("table_name", Value::text(&self.table))];
-        let stamp = Value::text(&self.stamp);
+        let stamp = Value::Text(self.stamp.text());
         connection.run(&own::delete(self.dialect, TABLE, &name)).await?;
-        let statement = if self.stored_stamp.is_some() {
+        let statement = if self.stored {
             own::update(self.dialect, STATE, &[("stamp", stamp)], &name)
         } else {
             own::insert(
@@ -280,7 +285,8 @@ impl Base {
             )
         };
         connection.run(&statement).await?;
-        self.stored_stamp = Some(self.stamp.clone());
+        self.stored = true;
+        self.standing = Standing::Current;
         self.chunks.clear();
         Ok(())
     }

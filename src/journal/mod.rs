@@ -9,6 +9,7 @@ pub mod lock;
 pub mod runs;
 pub mod schema;
 pub mod settings;
+pub mod stamp;
 pub mod undo;
 
 use chrono::{DateTime, Datelike, Timelike, Utc};

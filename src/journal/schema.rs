@@ -91,6 +91,8 @@ const TABLES: &[TableOf] = &[
             ),
             ColumnOf("created_at", Moment(0), false, NOW),
             ColumnOf("updated_at", Moment(0), false, NOW),
+            // JSON: the columns that are never synced, and those that make no conflict.
+            maybe("column_rules", LongText),
         ],
         unique: &[&["table_name"]],
         indexes: &[],

@@ -2,13 +2,16 @@
 
 use chrono::{DateTime, Utc};
 
+use serde::{Deserialize, Serialize};
+
 use super::moment;
-use crate::config::{bad_direction, bad_value};
+use crate::config::bad_direction;
 use crate::endpoint::sql::{SIGNED, TEXT, own};
 use crate::endpoint::{Connection, Dialect};
-use crate::error::Result;
-use crate::model::Value;
-use crate::plan::policy::{Direction, Policy, Strategy, SyncType};
+use crate::error::{self, Result, SyncError};
+use crate::model::{Row, Value};
+use crate::plan::policy::Policy;
+use crate::plan::schema_match::ColumnRules;
 
 const TABLE: &str = "db_sync_config";
 
@@ -26,13 +29,27 @@ pub struct TableSettings {
     pub policy: Policy,
     /// Greater goes first.
     pub priority: i64,
+    /// Columns that are treated otherwise.
+    pub rules: ColumnRules,
 }
 
-/// All rows, by table name.
+/// What stands in `column_rules`.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+struct Rules {
+    ignore: Vec<String>,
+    no_conflict: Vec<String>,
+}
+
+/// All rows, by table name. An older installation may not have `column_rules` yet.
 ///
 /// # Errors
 /// `CFG_002` or `CFG_004` for a row with a value that is none; else the failure with its code.
-pub async fn read(connection: &mut Connection, dialect: Dialect) -> Result<Vec<TableSettings>> {
+pub async fn read(
+    connection: &mut Connection,
+    dialect: Dialect,
+    with_rules: bool,
+) -> Result<Vec<TableSettings>> {
     let columns = [
         ("table_name", TEXT),
         ("sync_enabled", SIGNED),
@@ -40,37 +57,45 @@ pub async fn read(connection: &mut Connection, dialect: Dialect) -> Result<Vec<T
         ("sync_direction", TEXT),
         ("conflict_resolution", TEXT),
         ("priority", SIGNED),
+        ("column_rules", TEXT),
     ];
-    let rows = connection.fetch(&own::select(dialect, TABLE, &columns, &[], "table_name")).await?;
-    rows.iter()
-        .map(|row| {
-            let text = |at: usize| row[at].as_text().unwrap_or_default();
-            let key = |column: &str| format!("{column} of table {} in db_sync_config", text(0));
-            Ok(TableSettings {
-                table: text(0).to_owned(),
-                enabled: row[1].as_int() != Some(0),
-                policy: Policy {
-                    sync_type: text(2).parse().map_err(|_| {
-                        bad_value(&key("sync_type"), text(2), "FULL or INCREMENTAL")
-                    })?,
-                    direction: text(3)
-                        .parse()
-                        .map_err(|_| bad_direction(&key("sync_direction"), text(3)))?,
-                    strategy: text(4).parse().map_err(|_| {
-                        bad_value(
-                            &key("conflict_resolution"),
-                            text(4),
-                            "REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL",
-                        )
-                    })?,
-                },
-                priority: row[5]
-                    .as_int()
-                    .and_then(|priority| i64::try_from(priority).ok())
-                    .unwrap_or(0),
-            })
-        })
-        .collect()
+    let columns = if with_rules { &columns[..] } else { &columns[..6] };
+    let rows = connection.fetch(&own::select(dialect, TABLE, columns, &[], "table_name")).await?;
+    rows.iter().map(table_settings).collect()
+}
+
+fn table_settings(row: &Row) -> Result<TableSettings> {
+    let text = |at: usize| row.get(at).and_then(Value::as_text).unwrap_or_default();
+    let bad = |key: &str, at: usize, allowed: &str| {
+        SyncError::new(error::BAD_ROW)
+            .with("key", key)
+            .with("table", text(0))
+            .with("value", format!("{:?}", text(at)))
+            .with("allowed", allowed)
+    };
+    let direction = || {
+        let key = format!("sync_direction of table {} in db_sync_config", text(0));
+        bad_direction(&key, text(3))
+    };
+    let strategies = "REMOTE_WINS, LOCAL_WINS, SKIP, MANUAL";
+    let priority = row[5].as_int().and_then(|priority| i64::try_from(priority).ok());
+    let rules: Rules = match text(6).trim() {
+        "" => Rules::default(),
+        json => serde_json::from_str(json).map_err(|_| {
+            bad("column_rules", 6, r#"{"ignore": ["column"], "no_conflict": ["column"]}"#)
+        })?,
+    };
+    Ok(TableSettings {
+        table: text(0).to_owned(),
+        enabled: row[1].as_int() != Some(0),
+        policy: Policy {
+            sync_type: text(2).parse().map_err(|_| bad("sync_type", 2, "FULL, INCREMENTAL"))?,
+            direction: text(3).parse().map_err(|_| direction())?,
+            strategy: text(4).parse().map_err(|_| bad("conflict_resolution", 4, strategies))?,
+        },
+        priority: priority.unwrap_or(0),
+        rules: ColumnRules { ignore: rules.ignore, quiet: rules.no_conflict },
+    })
 }
 
 /// Adds tables.
@@ -129,9 +154,4 @@ pub async fn synced(
         .run(&own::update(dialect, TABLE, &set, &[("table_name", Value::text(table))]))
         .await
         .map(drop)
-}
-
-/// What stands in where neither a flag nor a row says otherwise.
-pub fn policy(sync_type: SyncType, direction: Direction, strategy: Strategy) -> Policy {
-    Policy { direction, sync_type, strategy }
 }

@@ -106,6 +106,7 @@ impl Kind {
 
 /// One column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of its own in the catalogue")]
 pub struct Column {
     /// Its name as the server spells it.
     pub name: String,
@@ -115,14 +116,54 @@ pub struct Column {
     pub declared: String,
     /// Whether it takes NULL.
     pub nullable: bool,
-    /// Whether a row can be inserted without naming it.
-    pub has_default: bool,
-    /// Computed by the server; never written and never compared.
-    pub generated: bool,
+    /// What it holds where a row does not say.
+    pub default: Option<DefaultValue>,
+    /// Whether the server counts it up.
+    pub counts: bool,
+    /// How the server computes it; then it is never written and never compared.
+    pub computed: Option<Computed>,
+    /// Whether `SELECT *` leaves it out.
+    pub invisible: bool,
     /// Whether it takes any value, whatever its type says: SQLite's columns do.
     pub loose: bool,
     /// Character set and collation, for text.
     pub collation: Option<String>,
+}
+
+/// What a column holds where a row does not say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DefaultValue {
+    /// This text.
+    Literal(String),
+    /// What this SQL comes to.
+    Expression(String),
+}
+
+/// How a server computes a column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Computed {
+    /// The SQL expression, in its server's words.
+    pub expression: String,
+    /// Whether it is kept with the row.
+    pub stored: bool,
+}
+
+impl Column {
+    /// Whether a row can be inserted without naming it.
+    pub fn has_default(&self) -> bool {
+        self.nullable || self.default.is_some() || self.counts || self.computed.is_some()
+    }
+}
+
+/// An index that is not unique.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// Its name.
+    pub name: String,
+    /// `BTREE`, `FULLTEXT` or `SPATIAL`.
+    pub method: String,
+    /// Its columns, each with the number of characters that count, where not all do.
+    pub columns: Vec<(String, Option<u64>)>,
 }
 
 /// A unique key, by positions in [`Table::columns`].
@@ -145,6 +186,17 @@ pub enum Reaction {
     Follow,
     /// The children lose the reference: they take NULL or their default.
     LetGo,
+}
+
+impl Reaction {
+    /// In SQL's words.
+    pub fn as_sql(self) -> &'static str {
+        match self {
+            Self::Restrict => "RESTRICT",
+            Self::Follow => "CASCADE",
+            Self::LetGo => "SET NULL",
+        }
+    }
 }
 
 impl Reaction {
@@ -173,6 +225,8 @@ pub struct ForeignKey {
     pub parent: String,
     /// Its columns.
     pub parent_columns: Vec<String>,
+    /// What happens to children when their parent goes.
+    pub on_delete: Reaction,
     /// What happens to children when the value that they refer to changes.
     pub on_update: Reaction,
 }
@@ -186,6 +240,10 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Its unique keys, the primary one first.
     pub uniques: Vec<Unique>,
+    /// Its other indexes.
+    pub indexes: Vec<Index>,
+    /// Its collation, where it has one.
+    pub collation: Option<String>,
     /// Foreign keys of this table.
     pub foreign_keys: Vec<ForeignKey>,
     /// Foreign keys of any table that refer to this one.

@@ -105,6 +105,30 @@ fn since(base: Signature, now: Option<Signature>) -> Since {
     }
 }
 
+/// The bits of a signature that columns have which make no conflict, where a table has such columns.
+pub const QUIET: u64 = 0xffff;
+
+/// The base as a merge should see it where some columns make no conflict: where both sides changed the row, a side that changed
+/// nothing but such columns counts as unchanged; where neither changed more, the loser does.
+pub fn quieten(base: Option<Entry>, now: Present, winner: Side) -> Option<Entry> {
+    let entry = base?;
+    let (Some(remote), Some(local)) = (now.remote, now.local) else { return base };
+    let now = Entry { remote, local };
+    if entry.remote == now.remote || entry.local == now.local {
+        return base;
+    }
+    let loud = |side: Side| (entry[side] ^ now[side]) & !QUIET != 0;
+    let unchanged = match (loud(Side::Remote), loud(Side::Local)) {
+        (true, true) => return base,
+        (true, false) => Side::Local,
+        (false, true) => Side::Remote,
+        (false, false) => winner.other(),
+    };
+    let mut quiet = entry;
+    quiet[unchanged] = now[unchanged];
+    Some(quiet)
+}
+
 /// Decides what happened to one key.
 ///
 /// `equal` says whether the two rows mean the same; `None` where nobody has looked yet, and then the
@@ -183,6 +207,23 @@ mod tests {
             let found = [Some(true), Some(false), None].map(|equal| merge(base, now, equal));
             assert_eq!(found, expected, "base {base:?}, now {now:?}");
         }
+    }
+
+    #[test]
+    fn columns_that_make_no_conflict() {
+        let base = Some(Entry { remote: 0x1_0000, local: 0x2_0000 });
+        let changed = |remote: u64, local: u64| {
+            let now = Present { remote: Some(remote), local: Some(local) };
+            merge(quieten(base, now, Remote), now, None)
+        };
+        let (quiet, loud) = (0x7, 0x7_0000);
+        assert_eq!(changed(0x1_0000 + quiet, 0x2_0000 + loud), one(Local, Update));
+        assert_eq!(changed(0x1_0000 + loud, 0x2_0000 + quiet), one(Remote, Update));
+        assert_eq!(changed(0x1_0000 + quiet, 0x2_0000 + quiet), one(Remote, Update));
+        assert_eq!(changed(0x1_0000 + loud, 0x2_0000 + loud), Undecided(UpdateUpdate));
+        assert_eq!(changed(0x1_0000, 0x2_0000 + quiet), one(Local, Update));
+        let gone = Present { remote: None, local: Some(0x2_0000 + quiet) };
+        assert_eq!(merge(quieten(base, gone, Remote), gone, None), Conflict(DeleteUpdate));
     }
 
     #[test]

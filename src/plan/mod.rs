@@ -11,3 +11,4 @@ pub mod order;
 pub mod policy;
 pub mod schema_match;
 pub mod stand_in;
+pub mod types;

@@ -1,8 +1,11 @@
-//! Pairs the two sides' tables, column by column, and names every mismatch.
+//! Pairs the two sides' tables, column by column, and names every difference.
 //!
 //! Columns are paired by name (order and letter case do not matter). What can be held differently but
 //! without loss is paired; whether a single cell fits is asked cell by cell ([`crate::model::fit`]).
 
+use std::collections::BTreeSet;
+
+use super::types;
 use crate::model::key::KeyPart;
 use crate::model::{Column, KeyForm, Kind, PerSide, Side, Table, Unique};
 
@@ -13,6 +16,23 @@ pub struct ColumnPair {
     pub name: String,
     /// Its definition on each side.
     pub sides: PerSide<Column>,
+    /// Whether it makes no conflict: what both sides changed in such columns alone, nobody is asked about.
+    pub quiet: bool,
+}
+
+/// Columns that are treated otherwise than the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ColumnRules {
+    /// Never synced.
+    pub ignore: Vec<String>,
+    /// Synced, but no reason for a conflict.
+    pub quiet: Vec<String>,
+}
+
+impl ColumnRules {
+    fn has(names: &[String], column: &str) -> bool {
+        names.iter().any(|name| name.to_lowercase() == column.to_lowercase())
+    }
 }
 
 /// One table on both sides, ready to be synced.
@@ -30,24 +50,45 @@ pub struct TablePair {
     pub form: KeyForm,
     /// The whole definitions.
     pub tables: PerSide<Table>,
-    /// What is different and does not matter enough to stop: one sentence each.
-    pub notes: Vec<String>,
+    /// What is different and does not stop them from being synced.
+    pub differences: Vec<Difference>,
 }
 
-/// Why two tables cannot be synced.
+/// What is different between two tables of one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mismatch {
-    /// A column that one side lacks and the other cannot do without.
-    MissingColumn {
+pub enum Difference {
+    /// A column that one side alone has.
+    Alone {
         /// The column.
         column: String,
-        /// The side that lacks it.
+        /// The side that has it.
+        on: Side,
+        /// Whether no row can come into being there without it.
+        needed: bool,
+    },
+    /// A column that a rule leaves out, and without which no row can come into being on a side.
+    Ignored {
+        /// The column.
+        column: String,
+        /// The side whose rows need it.
+        on: Side,
+    },
+    /// A column that one side's server computes and the other's does not.
+    Computed {
+        /// The column.
+        column: String,
+        /// The side whose server computes it.
         on: Side,
     },
     /// The sides identify rows by different columns.
-    Key {
+    Keys {
         /// Each side's key columns, joined by commas.
         keys: PerSide<String>,
+    },
+    /// No key that identifies a row.
+    NoKey {
+        /// The side without one.
+        on: Side,
     },
     /// Two types that cannot hold each other's values.
     Types {
@@ -56,86 +97,208 @@ pub enum Mismatch {
         /// Each side's declaration.
         types: PerSide<String>,
     },
-    /// No key that identifies a row.
-    NoKey {
-        /// The side without one.
+    /// A type that does not hold all that the other side's does.
+    Narrower {
+        /// The column.
+        column: String,
+        /// Each side's declaration.
+        types: PerSide<String>,
+        /// The side that holds less.
         on: Side,
     },
+    /// A unique key that one side alone has.
+    UniqueAlone {
+        /// Its columns, joined by commas.
+        columns: String,
+        /// The side that has it.
+        on: Side,
+    },
+    /// A unique key under whose collation one side takes for one what the other keeps apart.
+    Collation {
+        /// The column.
+        column: String,
+        /// Each side's collation.
+        collations: PerSide<String>,
+        /// The side that sees less.
+        on: Side,
+    },
+    /// Storage without transactions.
+    NoTransactions {
+        /// The side.
+        on: Side,
+    },
+    /// Triggers that fire when rows are written.
+    Triggers {
+        /// The side.
+        on: Side,
+    },
+}
+
+impl Difference {
+    /// Whether the tables cannot be synced because of it.
+    pub fn stops(&self) -> bool {
+        matches!(
+            self,
+            Self::Alone { needed: true, .. }
+                | Self::Ignored { .. }
+                | Self::Keys { .. }
+                | Self::NoKey { .. }
+                | Self::Types { .. }
+        )
+    }
 }
 
 /// Pairs two tables of one name.
 ///
 /// # Errors
-/// Every [`Mismatch`] found, never just the first.
-pub fn pair(name: &str, tables: PerSide<Table>) -> Result<TablePair, Vec<Mismatch>> {
-    let mut mismatches = Vec::new();
-    let mut notes = Vec::new();
+/// Every [`Difference`] found, where one of them stops.
+pub fn pair(
+    name: &str,
+    tables: PerSide<Table>,
+    rules: &ColumnRules,
+) -> Result<TablePair, Vec<Difference>> {
+    let mut differences = Vec::new();
     for side in Side::BOTH {
-        let extra = tables[side]
-            .columns
-            .iter()
-            .filter(|column| tables[side.other()].position(&column.name).is_none());
-        for column in extra.filter(|column| !column.generated) {
-            if column.nullable || column.has_default {
-                let other = side.other();
-                notes.push(format!("Column {} exists on {side} only; {other} has no such column, so it is not synced.", column.name));
-            } else {
-                mismatches.push(Mismatch::MissingColumn {
-                    column: column.name.clone(),
-                    on: side.other(),
-                });
-            }
-        }
+        alone(&tables, side, rules, &mut differences);
         if !tables[side].transactional {
-            notes.push(format!("The table's engine on {side} has no transactions: a batch that fails there may be half written."));
+            differences.push(Difference::NoTransactions { on: side });
+        }
+        if tables[side].triggers {
+            differences.push(Difference::Triggers { on: side });
         }
     }
-    let mut columns = Vec::new();
-    for local in &tables.local.columns {
-        let Some(at) = tables.remote.position(&local.name) else { continue };
-        let remote = &tables.remote.columns[at];
-        if local.generated || remote.generated {
-            if local.generated != remote.generated {
-                notes.push(format!(
-                    "Column {} is computed on one side only, so it is not synced.",
-                    local.name
-                ));
-            }
-            continue;
-        }
-        if !compatible(&remote.kind, &local.kind) {
-            mismatches.push(Mismatch::Types {
-                column: local.name.clone(),
-                types: PerSide::new(remote.declared.clone(), local.declared.clone()),
-            });
-        }
-        columns.push(ColumnPair {
-            name: local.name.clone(),
-            sides: PerSide::new(remote.clone(), local.clone()),
-        });
-    }
-    let key =
-        key(&tables, &columns).map_err(|mismatch| mismatches.push(mismatch)).unwrap_or_default();
+    let columns = paired(&tables, rules, &mut differences);
+    let key = key(&tables, &columns)
+        .map_err(|difference| differences.push(difference))
+        .unwrap_or_default();
     let kinds = |at: &usize| {
         let sides = &columns[*at].sides;
         shared_part(&sides.remote.kind, &sides.local.kind)
     };
     let parts: Option<Vec<KeyPart>> = key.iter().map(kinds).collect();
     if parts.is_none() {
-        mismatches.push(Mismatch::NoKey { on: Side::Local });
+        differences.push(Difference::NoKey { on: Side::Local });
     }
-    if !mismatches.is_empty() {
-        return Err(mismatches);
+    uniques(&tables, &columns, &mut differences);
+    if differences.iter().any(Difference::stops) {
+        return Err(differences);
     }
     let parts = parts.unwrap_or_default();
     let form = form(&parts, &key, &columns);
-    Ok(TablePair { name: name.to_owned(), columns, key, parts, form, tables, notes })
+    Ok(TablePair { name: name.to_owned(), columns, key, parts, form, tables, differences })
+}
+
+/// Columns that one side alone has.
+fn alone(
+    tables: &PerSide<Table>,
+    side: Side,
+    rules: &ColumnRules,
+    differences: &mut Vec<Difference>,
+) {
+    for column in tables[side].columns.iter().filter(|column| column.computed.is_none()) {
+        let (name, needed) = (column.name.clone(), !column.has_default());
+        if ColumnRules::has(&rules.ignore, &name) {
+            if needed {
+                differences.push(Difference::Ignored { column: name, on: side });
+            }
+        } else if tables[side.other()].position(&name).is_none() {
+            differences.push(Difference::Alone { column: name, on: side, needed });
+        }
+    }
+}
+
+/// The columns that both sides have and nobody computes.
+fn paired(
+    tables: &PerSide<Table>,
+    rules: &ColumnRules,
+    differences: &mut Vec<Difference>,
+) -> Vec<ColumnPair> {
+    let mut columns = Vec::new();
+    for local in &tables.local.columns {
+        let Some(at) = tables.remote.position(&local.name) else { continue };
+        let remote = &tables.remote.columns[at];
+        let column = local.name.clone();
+        if ColumnRules::has(&rules.ignore, &column) {
+            continue;
+        }
+        match (remote.computed.is_some(), local.computed.is_some()) {
+            (false, false) => {}
+            (true, true) => continue,
+            (on_remote, _) => {
+                let on = if on_remote { Side::Remote } else { Side::Local };
+                differences.push(Difference::Computed { column, on });
+                continue;
+            }
+        }
+        let sides = PerSide::new(remote.clone(), local.clone());
+        let types = PerSide::new(remote.declared.clone(), local.declared.clone());
+        if compatible(&remote.kind, &local.kind) {
+            for on in Side::BOTH {
+                if !types::holds_all(&sides[on.other()], &sides[on]) {
+                    let (column, types) = (column.clone(), types.clone());
+                    differences.push(Difference::Narrower { column, types, on });
+                }
+            }
+        } else {
+            differences.push(Difference::Types { column: column.clone(), types });
+        }
+        let quiet = ColumnRules::has(&rules.quiet, &column);
+        columns.push(ColumnPair { name: column, sides, quiet });
+    }
+    columns
+}
+
+/// Unique keys that one side alone has, and such as see less on one side.
+fn uniques(tables: &PerSide<Table>, columns: &[ColumnPair], differences: &mut Vec<Difference>) {
+    let names = |side: Side, unique: &Unique| -> BTreeSet<String> {
+        unique.columns.iter().map(|at| tables[side].columns[*at].name.to_lowercase()).collect()
+    };
+    let mut keyed: BTreeSet<String> = BTreeSet::new();
+    for on in Side::BOTH {
+        let other = on.other();
+        let known: Vec<BTreeSet<String>> =
+            tables[other].uniques.iter().map(|unique| names(other, unique)).collect();
+        for unique in &tables[on].uniques {
+            let columns = names(on, unique);
+            if !unique.primary && !known.contains(&columns) {
+                let listed = unique.columns.iter().map(|at| tables[on].columns[*at].name.as_str());
+                let columns = listed.collect::<Vec<_>>().join(", ");
+                differences.push(Difference::UniqueAlone { columns, on });
+            }
+            keyed.extend(columns);
+        }
+    }
+    for column in columns.iter().filter(|column| keyed.contains(&column.name.to_lowercase())) {
+        let sides = &column.sides;
+        let texts = |column: &Column| matches!(column.kind, Kind::Text { .. } | Kind::Enum(_));
+        if !texts(&sides.remote) || !texts(&sides.local) {
+            continue;
+        }
+        for on in Side::BOTH {
+            if types::blind(&sides[on]).more_than(types::blind(&sides[on.other()])) {
+                let collation = |side: Side| {
+                    let collation = sides[side].collation.as_deref();
+                    collation.unwrap_or("BINARY").to_owned()
+                };
+                differences.push(Difference::Collation {
+                    column: column.name.clone(),
+                    collations: PerSide::new(collation(Side::Remote), collation(Side::Local)),
+                    on,
+                });
+            }
+        }
+    }
 }
 
 impl TablePair {
     /// Cells of a row that stand in key columns, as a key.
     pub fn key_names(&self) -> impl Iterator<Item = &str> {
         self.key.iter().map(|at| self.columns[*at].name.as_str())
+    }
+
+    /// Whether some columns make no conflict.
+    pub fn has_quiet_columns(&self) -> bool {
+        self.columns.iter().any(|column| column.quiet)
     }
 
     /// Whether a single row may be very large.
@@ -157,13 +320,13 @@ impl TablePair {
 }
 
 /// The columns, by position in `columns`, that identify a row on both sides.
-fn key(tables: &PerSide<Table>, columns: &[ColumnPair]) -> Result<Vec<usize>, Mismatch> {
+fn key(tables: &PerSide<Table>, columns: &[ColumnPair]) -> Result<Vec<usize>, Difference> {
     let names = |side: Side, unique: &Unique| -> Vec<String> {
         unique.columns.iter().map(|at| tables[side].columns[*at].name.to_lowercase()).collect()
     };
     for side in Side::BOTH {
         if tables[side].key().is_none() {
-            return Err(Mismatch::NoKey { on: side });
+            return Err(Difference::NoKey { on: side });
         }
     }
     let complete = |side: Side, unique: &&Unique| {
@@ -187,7 +350,7 @@ fn key(tables: &PerSide<Table>, columns: &[ColumnPair]) -> Result<Vec<usize>, Mi
     let of = |side: Side| {
         tables[side].key().map(|unique| names(side, unique).join(", ")).unwrap_or_default()
     };
-    Err(Mismatch::Key { keys: PerSide::new(of(Side::Remote), of(Side::Local)) })
+    Err(Difference::Keys { keys: PerSide::new(of(Side::Remote), of(Side::Local)) })
 }
 
 /// How one key column is written so that both sides write the same; `None` where they cannot.
@@ -251,11 +414,11 @@ fn compatible(a: &Kind, b: &Kind) -> bool {
     };
     let by_text = |a: &Kind, b: &Kind| {
         matches!(a, Kind::Text { .. })
-            && matches!(
-                family(b),
-                Family::Json | Family::Uuid | Family::Date | Family::Moment | Family::Time
-            )
-            || matches!(a, Kind::Text { .. }) && matches!(b, Kind::Decimal { .. })
+            && (matches!(b, Kind::Decimal { .. })
+                || matches!(
+                    family(b),
+                    Family::Json | Family::Uuid | Family::Date | Family::Moment | Family::Time
+                ))
             || matches!(
                 a,
                 Kind::Bytes { max: Some(16), fixed: true } | Kind::Bytes { max: None, .. }

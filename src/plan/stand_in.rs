@@ -133,8 +133,10 @@ mod tests {
             kind,
             declared: String::new(),
             nullable: false,
-            has_default: false,
-            generated: false,
+            default: None,
+            counts: false,
+            computed: None,
+            invisible: false,
             loose: false,
             collation: None,
         }

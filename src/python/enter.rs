@@ -35,6 +35,7 @@ struct Asked {
     capture: Option<String>,
     force: bool,
     dry_run: bool,
+    create_tables: bool,
     env_file: Option<PathBuf>,
     progress: Option<String>,
     triggered_by: Option<String>,
@@ -68,6 +69,7 @@ impl Asked {
             tables: self.tables.clone(),
             dry_run: self.dry_run,
             force: self.force,
+            create_tables: self.create_tables,
             progress: named("progress", self.progress.as_deref(), "auto, always or never")?
                 .unwrap_or_default(),
             triggered_by: self.triggered_by.clone().unwrap_or_else(|| "MANUAL".to_owned()),

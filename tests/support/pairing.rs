@@ -154,6 +154,7 @@ pub fn options(flags: &str) -> Options {
             "--conflict" => options.strategy = Some(value().parse().unwrap()),
             "--table" => options.tables.push(value().to_owned()),
             "--force" => options.force = true,
+            "--create-tables" => options.create_tables = true,
             "--dry-run" => options.dry_run = true,
             _ => panic!("no such flag: {word}"),
         }

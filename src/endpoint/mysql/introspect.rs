@@ -5,24 +5,26 @@ use std::collections::{HashMap, HashSet};
 use crate::endpoint::sql::{SIGNED, TEXT, UNSIGNED};
 use crate::endpoint::{Connection, Dialect, Statement};
 use crate::error::Result;
-use crate::model::{Column, ForeignKey, Kind, Reaction, Row, Table, Unique, Value};
+use crate::model::{
+    Column, Computed, DefaultValue, ForeignKey, Index, Kind, Reaction, Row, Table, Unique, Value,
+};
 
-const TABLES: &str = "SELECT t.TABLE_NAME,IFNULL(t.ENGINE,''),CAST(IFNULL(t.TABLE_ROWS,0) AS UNSIGNED),\
+const TABLES: &str = "SELECT t.TABLE_NAME,IFNULL(t.ENGINE,''),CAST(IFNULL(t.TABLE_ROWS,0) AS UNSIGNED),IFNULL(t.TABLE_COLLATION,''),\
     EXISTS(SELECT 1 FROM information_schema.TRIGGERS g WHERE g.EVENT_OBJECT_SCHEMA=t.TABLE_SCHEMA AND g.EVENT_OBJECT_TABLE=t.TABLE_NAME) \
     FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA=DATABASE() AND t.TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY 1";
 
 const COLUMNS: &str = "SELECT TABLE_NAME,COLUMN_NAME,DATA_TYPE,COLUMN_TYPE,IS_NULLABLE,IFNULL(EXTRA,''),\
-    IF(COLUMN_DEFAULT IS NULL,0,1),CAST(IFNULL(CHARACTER_MAXIMUM_LENGTH,0) AS UNSIGNED),CAST(IFNULL(CHARACTER_OCTET_LENGTH,0) AS UNSIGNED),\
+    COLUMN_DEFAULT,CAST(IFNULL(CHARACTER_MAXIMUM_LENGTH,0) AS UNSIGNED),CAST(IFNULL(CHARACTER_OCTET_LENGTH,0) AS UNSIGNED),\
     CAST(IFNULL(NUMERIC_PRECISION,0) AS UNSIGNED),CAST(IFNULL(NUMERIC_SCALE,0) AS UNSIGNED),CAST(IFNULL(DATETIME_PRECISION,0) AS UNSIGNED),IFNULL(COLLATION_NAME,''),\
-    IF(IFNULL(GENERATION_EXPRESSION,'')='',0,1) \
+    IFNULL(GENERATION_EXPRESSION,'') \
     FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=DATABASE() ORDER BY TABLE_NAME,ORDINAL_POSITION";
 
-const INDEXES: &str = "SELECT TABLE_NAME,INDEX_NAME,IFNULL(COLUMN_NAME,''),CAST(IFNULL(SUB_PART,0) AS UNSIGNED) \
-    FROM information_schema.STATISTICS WHERE TABLE_SCHEMA=DATABASE() AND NON_UNIQUE=0 \
+const INDEXES: &str = "SELECT TABLE_NAME,INDEX_NAME,IFNULL(COLUMN_NAME,''),CAST(IFNULL(SUB_PART,0) AS UNSIGNED),NON_UNIQUE,INDEX_TYPE \
+    FROM information_schema.STATISTICS WHERE TABLE_SCHEMA=DATABASE() \
     ORDER BY TABLE_NAME,INDEX_NAME='PRIMARY' DESC,INDEX_NAME,SEQ_IN_INDEX";
 
 /// Children in other databases of the server count too: a cascade reaches them as well.
-const FOREIGN_KEYS: &str = "SELECT k.TABLE_NAME,k.CONSTRAINT_NAME,k.COLUMN_NAME,k.REFERENCED_TABLE_NAME,k.REFERENCED_COLUMN_NAME,r.UPDATE_RULE,\
+const FOREIGN_KEYS: &str = "SELECT k.TABLE_NAME,k.CONSTRAINT_NAME,k.COLUMN_NAME,k.REFERENCED_TABLE_NAME,k.REFERENCED_COLUMN_NAME,r.DELETE_RULE,r.UPDATE_RULE,\
     IF(k.TABLE_SCHEMA=DATABASE(),'',k.TABLE_SCHEMA) \
     FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r \
     ON r.CONSTRAINT_SCHEMA=k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME=k.CONSTRAINT_NAME AND r.TABLE_NAME=k.TABLE_NAME \
@@ -35,6 +37,10 @@ const JSON_CHECKS: &str = "SELECT TABLE_NAME,CHECK_CLAUSE FROM information_schem
 
 fn text(row: &Row, at: usize) -> String {
     row.get(at).and_then(Value::as_text).unwrap_or_default().to_owned()
+}
+
+fn optional(row: &Row, at: usize) -> Option<String> {
+    Some(text(row, at)).filter(|text| !text.is_empty())
 }
 
 fn number(row: &Row, at: usize) -> u64 {
@@ -53,17 +59,19 @@ pub async fn tables(
     connection: &mut Connection,
     dialect: Dialect,
 ) -> Result<HashMap<String, Table>> {
-    let question = Statement::new(TABLES).cells([TEXT, TEXT, UNSIGNED, SIGNED]);
+    let question = Statement::new(TABLES).cells([TEXT, TEXT, UNSIGNED, TEXT, SIGNED]);
     let mut tables: HashMap<String, Table> = HashMap::new();
     for row in connection.fetch(&question).await? {
         let table = Table {
             name: text(&row, 0),
             columns: Vec::new(),
             uniques: Vec::new(),
+            indexes: Vec::new(),
+            collation: optional(&row, 3),
             foreign_keys: Vec::new(),
             referenced_by: Vec::new(),
             transactional: text(&row, 1).eq_ignore_ascii_case("innodb"),
-            triggers: number(&row, 3) > 0,
+            triggers: number(&row, 4) > 0,
             estimated_rows: number(&row, 2),
         };
         tables.insert(table.name.clone(), table);
@@ -75,30 +83,38 @@ pub async fn tables(
         HashSet::new()
     };
     let cells = [
-        TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, SIGNED, UNSIGNED, UNSIGNED, UNSIGNED, UNSIGNED,
-        UNSIGNED, TEXT, SIGNED,
+        TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, UNSIGNED, UNSIGNED, UNSIGNED, UNSIGNED, UNSIGNED,
+        TEXT, TEXT,
     ];
     for row in connection.fetch(&Statement::new(COLUMNS).cells(cells)).await? {
         let Some(table) = tables.get_mut(&text(&row, 0)) else { continue };
         let is_json = json.contains(&(table.name.clone(), text(&row, 1)));
-        table.columns.push(column(&row, is_json));
+        table.columns.push(column(&row, is_json, dialect));
     }
-    for row in
-        connection.fetch(&Statement::new(INDEXES).cells([TEXT, TEXT, TEXT, UNSIGNED])).await?
-    {
+    let indexes = Statement::new(INDEXES).cells([TEXT, TEXT, TEXT, UNSIGNED, SIGNED, TEXT]);
+    for row in connection.fetch(&indexes).await? {
         let Some(table) = tables.get_mut(&text(&row, 0)) else { continue };
-        index_column(table, &row);
+        if number(&row, 4) == 0 { unique_column(table, &row) } else { index_column(table, &row) }
     }
     for table in tables.values_mut() {
         // A part of a column, or an expression, does not identify a row by its cells.
         table.uniques.retain(|unique| !unique.columns.contains(&usize::MAX));
     }
-    let foreign_keys = connection.fetch(&Statement::new(FOREIGN_KEYS).cells(vec![TEXT; 7])).await?;
+    let foreign_keys = connection.fetch(&Statement::new(FOREIGN_KEYS).cells(vec![TEXT; 8])).await?;
     add_foreign_keys(&mut tables, &foreign_keys);
     Ok(tables)
 }
 
 fn index_column(table: &mut Table, row: &Row) {
+    let (name, method) = (text(row, 1), text(row, 5));
+    let column = (text(row, 2), Some(number(row, 3)).filter(|part| *part > 0));
+    match table.indexes.last_mut() {
+        Some(index) if index.name == name => index.columns.push(column),
+        _ => table.indexes.push(Index { name, method, columns: vec![column] }),
+    }
+}
+
+fn unique_column(table: &mut Table, row: &Row) {
     let (name, column) = (text(row, 1), text(row, 2));
     let at = table.columns.iter().position(|known| known.name == column);
     let at = at.filter(|_| number(row, 3) == 0).unwrap_or(usize::MAX);
@@ -112,7 +128,7 @@ fn add_foreign_keys(tables: &mut HashMap<String, Table>, rows: &[Row]) {
     let mut found: Vec<ForeignKey> = Vec::new();
     for row in rows {
         let (child, name) = (text(row, 0), text(row, 1));
-        let child_database = Some(text(row, 6)).filter(|database| !database.is_empty());
+        let child_database = optional(row, 7);
         match found.last_mut() {
             Some(key)
                 if key.child == child
@@ -129,7 +145,8 @@ fn add_foreign_keys(tables: &mut HashMap<String, Table>, rows: &[Row]) {
                 columns: vec![text(row, 2)],
                 parent: text(row, 3),
                 parent_columns: vec![text(row, 4)],
-                on_update: Reaction::named(&text(row, 5)),
+                on_delete: Reaction::named(&text(row, 5)),
+                on_update: Reaction::named(&text(row, 6)),
             }),
         }
     }
@@ -150,26 +167,54 @@ fn json_column(clause: &str) -> String {
     inside.trim_matches('`').replace("``", "`")
 }
 
-fn column(row: &Row, is_json: bool) -> Column {
+fn column(row: &Row, is_json: bool, dialect: Dialect) -> Column {
     let declared = text(row, 3);
     let extra = text(row, 5).to_lowercase();
     let nullable = text(row, 4) == "YES";
-    let generated = number(row, 13) > 0;
+    let computed = optional(row, 13).map(|expression| Computed {
+        expression: if dialect == Dialect::MySql { unescaped(&expression) } else { expression },
+        stored: extra.contains("stored") || extra.contains("persistent"),
+    });
+    let default = row.get(6).and_then(Value::as_text);
+    let default = default.filter(|_| computed.is_none());
     let kind =
         if is_json { Kind::Json { binary: false } } else { kind(row, &declared.to_lowercase()) };
     Column {
         name: text(row, 1),
         kind,
-        has_default: nullable
-            || generated
-            || number(row, 6) > 0
-            || extra.contains("auto_increment"),
+        default: default.and_then(|default| default_value(default, &extra, dialect)),
+        counts: extra.contains("auto_increment"),
+        invisible: extra.contains("invisible"),
         declared,
         nullable,
-        generated,
+        computed,
         loose: false,
-        collation: Some(text(row, 12)).filter(|collation| !collation.is_empty()),
+        collation: optional(row, 12),
     }
+}
+
+/// MySQL tells a literal without its quotes, and marks expressions; MariaDB tells everything as SQL.
+fn default_value(default: &str, extra: &str, dialect: Dialect) -> Option<DefaultValue> {
+    let inside = default.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    match (dialect, inside) {
+        (Dialect::MySql, _) if extra.contains("default_generated") => {
+            Some(DefaultValue::Expression(unescaped(default)))
+        }
+        (Dialect::MySql, _) if default.starts_with("b'") => {
+            Some(DefaultValue::Expression(default.to_owned()))
+        }
+        (Dialect::MySql, _) => Some(DefaultValue::Literal(default.to_owned())),
+        (_, Some(inside)) => {
+            Some(DefaultValue::Literal(inside.replace("''", "'").replace("\\\\", "\\")))
+        }
+        _ if default.eq_ignore_ascii_case("null") => None,
+        _ => Some(DefaultValue::Expression(default.to_owned())),
+    }
+}
+
+/// MySQL writes quotes in its catalogue's expressions with a backslash before them.
+fn unescaped(expression: &str) -> String {
+    expression.replace("\\'", "'")
 }
 
 fn kind(row: &Row, declared: &str) -> Kind {

@@ -2,9 +2,10 @@
 //!
 //! SQLite has none of these: it is in-process, so the engine reads its rows and signs them itself.
 
-use super::{Dialect, View};
+use super::{Dialect, FormerColumn, View};
 use crate::model::key::KeyPart;
 use crate::model::{Column, KeyForm, Kind};
+use crate::plan::merge::QUIET;
 
 /// Bytes up to which long text and blobs enter a signature as they are; beyond, hashed one by one, so
 /// that `max_allowed_packet` can never turn a row's signature into NULL.
@@ -62,9 +63,8 @@ pub fn written(dialect: Dialect, column: &Column) -> &'static str {
 }
 
 /// A column's every bit as bytes, for a signature; NULL where the cell is NULL.
-fn every_bit(dialect: Dialect, column: &Column) -> String {
-    let name = dialect.quote(&column.name);
-    match &column.kind {
+fn every_bit(dialect: Dialect, name: String, kind: &Kind) -> String {
+    match kind {
         // As a double, whose text has every digit; adding 0 instead would make 0 of -0.
         Kind::Float => format!("({name}*1e0)"),
         Kind::Bit(_) => format!("({name}+0)"),
@@ -90,20 +90,90 @@ pub fn is_long(kind: &Kind) -> bool {
     }
 }
 
+/// One cell that enters a signature: the expression that shows it, what it holds, and whether it makes no conflict.
+struct Cell<'a> {
+    shown: String,
+    kind: &'a Kind,
+    quiet: bool,
+}
+
 /// The signature of a row: 64 bits of SHA-256 over every synced cell, each with its length before it,
 /// NULL as a bare `N`. So NULL, the empty string and the text 'N' differ, and no two cells run together.
+///
+/// Where some columns make no conflict, they have the last 16 bits to themselves, and the others the first 48.
 pub fn signature(view: &View<'_>) -> String {
-    let cells = view.columns().map(|column| {
-        let bits = every_bit(view.dialect, column);
-        if is_long(&column.kind) {
-            let short = format!("IF(LENGTH({bits})<={LONG},{bits},SHA2({bits},256))");
-            format!("IFNULL(CONCAT(LENGTH({bits}),':',{short}),'N')")
-        } else {
-            format!("IFNULL(CONCAT(LENGTH({bits}),':',{bits}),'N')")
-        }
+    let cells = view.columns().zip(&view.pair.columns).map(|(column, pair)| Cell {
+        shown: view.dialect.quote(&column.name),
+        kind: &column.kind,
+        quiet: pair.quiet,
     });
-    let cells: Vec<String> = cells.collect();
-    first_64_bits(&format!("CONCAT({})", cells.join(",")))
+    signature_of(view.dialect, &cells.collect::<Vec<_>>())
+}
+
+/// The signature that the same row has by the columns that were synced before; `None` where one of them is gone.
+pub fn former_signature(view: &View<'_>, former: &[FormerColumn]) -> Option<String> {
+    let table = &view.pair.tables[view.side];
+    let cells = former.iter().map(|former| {
+        let column = table.columns.iter().find(|column| column.name == former.name)?;
+        let shown = as_it_was(view.dialect, column, former);
+        Some(Cell { shown, kind: &former.kind, quiet: former.quiet })
+    });
+    Some(signature_of(view.dialect, &cells.collect::<Option<Vec<_>>>()?))
+}
+
+/// A column in the type that it had before. What the former type cannot show is compared cell by cell by whoever asks.
+fn as_it_was(dialect: Dialect, column: &Column, former: &FormerColumn) -> String {
+    let name = dialect.quote(&column.name);
+    let cast = |to: String| format!("CAST({name} AS {to})");
+    let set = |collation: &Option<String>| {
+        collation.as_ref().and_then(|collation| collation.split('_').next()).map(ToOwned::to_owned)
+    };
+    match &former.kind {
+        kind if *kind == column.kind => {
+            let (was, is) = (set(&former.collation), set(&column.collation));
+            match was.filter(|was| is.as_ref() != Some(was)) {
+                Some(was) => format!("CONVERT({name} USING {was})"),
+                None => name,
+            }
+        }
+        Kind::Decimal { precision, scale } => cast(format!("DECIMAL({precision},{scale})")),
+        Kind::Int { unsigned: true, .. } => cast("UNSIGNED".to_owned()),
+        Kind::Int { .. } => cast("SIGNED".to_owned()),
+        Kind::Date => cast("DATE".to_owned()),
+        Kind::DateTime { fraction } | Kind::Timestamp { fraction } => {
+            cast(format!("DATETIME({fraction})"))
+        }
+        Kind::Time { fraction } => cast(format!("TIME({fraction})")),
+        Kind::Text { .. } => match set(&former.collation) {
+            Some(was) => format!("CONVERT({name} USING {was})"),
+            None => name,
+        },
+        _ => name,
+    }
+}
+
+fn signature_of(dialect: Dialect, cells: &[Cell<'_>]) -> String {
+    let hash = |quiet: bool| {
+        let cells = cells.iter().filter(|cell| cell.quiet == quiet);
+        let signed: Vec<String> = cells.map(|cell| signed_cell(dialect, cell)).collect();
+        first_64_bits(&format!("CONCAT({})", signed.join(",")))
+    };
+    if cells.iter().any(|cell| cell.quiet) {
+        format!("(({} & {}) | ({} & {QUIET}))", hash(false), !QUIET, hash(true))
+    } else {
+        hash(false)
+    }
+}
+
+/// One cell with its length before it.
+fn signed_cell(dialect: Dialect, cell: &Cell<'_>) -> String {
+    let bits = every_bit(dialect, cell.shown.clone(), cell.kind);
+    if is_long(cell.kind) {
+        let short = format!("IF(LENGTH({bits})<={LONG},{bits},SHA2({bits},256))");
+        format!("IFNULL(CONCAT(LENGTH({bits}),':',{short}),'N')")
+    } else {
+        format!("IFNULL(CONCAT(LENGTH({bits}),':',{bits}),'N')")
+    }
 }
 
 /// The first 64 bits of SHA-256, as an unsigned integer.

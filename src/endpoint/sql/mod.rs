@@ -3,10 +3,12 @@
 //! Names come from the servers' own catalogues and are always quoted; values never become text, they
 //! travel as arguments (chunk bounds, which are integers that we computed, are the one exception).
 
+pub mod create;
 pub mod expression;
 pub mod own;
 pub mod table;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::model::value::hex;
@@ -85,6 +87,21 @@ pub struct View<'a> {
     pub dialect: Dialect,
     /// The most bytes that it takes in one statement.
     pub packet: usize,
+    /// The columns that were synced before, where rows are to be signed by them as well.
+    pub former: Option<&'a [FormerColumn]>,
+}
+
+/// A column as it entered the signatures of a base.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerColumn {
+    /// Its name.
+    pub name: String,
+    /// What it held.
+    pub kind: Kind,
+    /// Its collation.
+    pub collation: Option<String>,
+    /// Whether it made no conflict.
+    pub quiet: bool,
 }
 
 impl<'a> View<'a> {
@@ -109,12 +126,36 @@ impl<'a> View<'a> {
     pub fn rule(&self) -> String {
         let rule = match self.dialect {
             Dialect::Sqlite => {
-                let columns = self.columns().map(|column| (&column.name, &column.kind));
+                let columns = self.columns().zip(&self.pair.columns);
+                let columns =
+                    columns.map(|(column, pair)| (&column.name, &column.kind, pair.quiet));
                 format!("{:?}", columns.collect::<Vec<_>>())
             }
             _ => expression::signature(self),
         };
         hex(&Sha256::digest(rule)[..16])
+    }
+
+    /// The synced columns as they enter signatures now.
+    pub fn signed_columns(&self) -> Vec<FormerColumn> {
+        let columns = self.columns().zip(&self.pair.columns);
+        let former = columns.map(|(column, pair)| FormerColumn {
+            name: column.name.clone(),
+            kind: column.kind.clone(),
+            collation: column.collation.clone(),
+            quiet: pair.quiet,
+        });
+        former.collect()
+    }
+
+    /// The former columns as this side still has them; `None` where one is gone.
+    pub fn former_columns(&self) -> Option<Vec<Column>> {
+        let columns = &self.pair.tables[self.side].columns;
+        let present = |former: &FormerColumn| {
+            let column = columns.iter().find(|column| column.name == former.name)?;
+            Some(Column { kind: former.kind.clone(), ..column.clone() })
+        };
+        self.former?.iter().map(present).collect()
     }
 
     fn quoted(&self) -> String {

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::expression::{argument, is_long, ordinal, shown, signature, written};
+use super::expression::{argument, former_signature, is_long, ordinal, shown, signature, written};
 use super::{Dialect, SIGNED, Statement, UNSIGNED, View};
 use crate::model::{Column, ForeignKey, Key, KeyForm, Kind, Row, Value, fit};
 
@@ -49,29 +49,36 @@ impl View<'_> {
     /// Ordinal, key and signature of every row within the spans, in the order of ordinals.
     /// Only for servers that sign by themselves.
     pub fn select_signed(&self, spans: &[Span]) -> Statement {
-        let (ordinal, signature) = (ordinal(self), signature(self));
+        let (ordinal, mut signed) = (ordinal(self), signature(self));
+        let mut cells: Vec<Kind> = self.key_columns().map(|column| column.kind.clone()).collect();
+        cells.push(UNSIGNED);
+        if let Some(former) = self.former {
+            let former = former_signature(self, former).unwrap_or_else(|| "NULL".to_owned());
+            signed = format!("{signed},{former}");
+            cells.push(UNSIGNED);
+        }
         let key = self.shown_key().join(",");
         let hashed = self.pair.form.is_hashed();
         let placed = if hashed { format!(",{ordinal} AS db_sync_ordinal") } else { String::new() };
         let order = if hashed { "db_sync_ordinal".to_owned() } else { ordinal.clone() };
         let within = self.within(&ordinal, spans);
         let table = self.quoted();
-        let mut cells: Vec<Kind> = self.key_columns().map(|column| column.kind.clone()).collect();
-        cells.push(UNSIGNED);
         if hashed {
             cells.push(UNSIGNED);
         }
         Statement::new(format!(
-            "SELECT {key},{signature}{placed} FROM {table}{within} ORDER BY {order}"
+            "SELECT {key},{signed}{placed} FROM {table}{within} ORDER BY {order}"
         ))
         .cells(cells)
     }
 
-    /// Every synced cell of every row within the spans; in the order of ordinals where those are the key.
+    /// Every synced cell of every row within the spans, and where rows are signed by former columns too, those cells after
+    /// them; in the order of ordinals where those are the key.
     /// For servers whose rows the engine signs.
     pub fn select_cells(&self, spans: &[Span]) -> Statement {
-        let columns: Vec<String> =
-            self.columns().map(|column| shown(self.dialect, column)).collect();
+        let former = self.former_columns().unwrap_or_default();
+        let all = || self.columns().chain(&former);
+        let columns: Vec<String> = all().map(|column| shown(self.dialect, column)).collect();
         let table = self.quoted();
         let (within, order) = if self.pair.form.is_hashed() {
             (String::new(), String::new())
@@ -80,7 +87,7 @@ impl View<'_> {
             (self.within(&key, spans), format!(" ORDER BY {key}"))
         };
         Statement::new(format!("SELECT {} FROM {table}{within}{order}", columns.join(",")))
-            .cells(self.columns().map(|column| column.kind.clone()))
+            .cells(all().map(|column| column.kind.clone()))
     }
 
     /// Count and sum of signatures per chunk. `lows` are the chunks' lowest ordinals, ascending, of which the

@@ -5,15 +5,17 @@ use std::collections::{HashMap, HashSet};
 use crate::endpoint::sql::{SIGNED, TEXT};
 use crate::endpoint::{Connection, Statement};
 use crate::error::Result;
-use crate::model::{Column, ForeignKey, Kind, Reaction, Row, Table, Unique, Value};
+use crate::model::{
+    Column, Computed, DefaultValue, ForeignKey, Index, Kind, Reaction, Row, Table, Unique, Value,
+};
 
 const TABLES: &str = "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
 const TRIGGERS: &str = "SELECT DISTINCT tbl_name FROM sqlite_master WHERE type='trigger'";
-const COLUMNS: &str = "SELECT name,type,\"notnull\",dflt_value IS NOT NULL,pk,hidden FROM pragma_table_xinfo(?) ORDER BY cid";
-const INDEXES: &str = "SELECT l.name,i.name FROM pragma_index_list(?) l JOIN pragma_index_info(l.name) i \
-    WHERE l.\"unique\"=1 AND l.partial=0 AND l.origin<>'pk' ORDER BY l.name,i.seqno";
-const FOREIGN_KEYS: &str =
-    "SELECT id,\"table\",\"from\",\"to\",on_update FROM pragma_foreign_key_list(?) ORDER BY id,seq";
+const COLUMNS: &str =
+    "SELECT name,type,\"notnull\",dflt_value,pk,hidden FROM pragma_table_xinfo(?) ORDER BY cid";
+const INDEXES: &str = "SELECT l.name,i.name,l.\"unique\" FROM pragma_index_list(?) l JOIN pragma_index_info(l.name) i \
+    WHERE l.partial=0 AND l.origin<>'pk' ORDER BY l.name,i.seqno";
+const FOREIGN_KEYS: &str = "SELECT id,\"table\",\"from\",\"to\",on_delete,on_update FROM pragma_foreign_key_list(?) ORDER BY id,seq";
 
 fn text(row: &Row, at: usize) -> String {
     row.get(at).and_then(Value::as_text).unwrap_or_default().to_owned()
@@ -68,6 +70,8 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
         name: name.to_owned(),
         columns: Vec::new(),
         uniques: Vec::new(),
+        indexes: Vec::new(),
+        collation: None,
         foreign_keys: Vec::new(),
         referenced_by: Vec::new(),
         transactional: true,
@@ -76,7 +80,7 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
     };
     let mut primary: Vec<(i128, usize)> = Vec::new();
     for row in
-        connection.fetch(&ask(COLUMNS, vec![TEXT, TEXT, SIGNED, SIGNED, SIGNED, SIGNED])).await?
+        connection.fetch(&ask(COLUMNS, vec![TEXT, TEXT, SIGNED, TEXT, SIGNED, SIGNED])).await?
     {
         // 1 is a hidden column of a virtual table, 2 and 3 are computed ones.
         if number(&row, 5) == 1 {
@@ -92,7 +96,11 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
         let columns = primary.into_iter().map(|(_, at)| at).collect();
         table.uniques.push(Unique { name: "PRIMARY".to_owned(), columns, primary: true });
     }
-    for row in connection.fetch(&ask(INDEXES, vec![TEXT, TEXT])).await? {
+    for row in connection.fetch(&ask(INDEXES, vec![TEXT, TEXT, SIGNED])).await? {
+        if number(&row, 2) == 0 {
+            index_column(&mut table, &row);
+            continue;
+        }
         let Some(at) = table.columns.iter().position(|column| column.name == text(&row, 1)) else {
             continue;
         };
@@ -106,7 +114,9 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
         }
     }
     let mut last = None;
-    for row in connection.fetch(&ask(FOREIGN_KEYS, vec![SIGNED, TEXT, TEXT, TEXT, TEXT])).await? {
+    for row in
+        connection.fetch(&ask(FOREIGN_KEYS, vec![SIGNED, TEXT, TEXT, TEXT, TEXT, TEXT])).await?
+    {
         if last == Some(number(&row, 0)) {
             if let Some(key) = table.foreign_keys.last_mut() {
                 key.columns.push(text(&row, 2));
@@ -122,10 +132,19 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
             columns: vec![text(&row, 2)],
             parent: text(&row, 1),
             parent_columns: vec![text(&row, 3)],
-            on_update: Reaction::named(&text(&row, 4)),
+            on_delete: Reaction::named(&text(&row, 4)),
+            on_update: Reaction::named(&text(&row, 5)),
         });
     }
     Ok(table)
+}
+
+fn index_column(table: &mut Table, row: &Row) {
+    let (name, column) = (text(row, 0), (text(row, 1), None));
+    match table.indexes.last_mut() {
+        Some(index) if index.name == name => index.columns.push(column),
+        _ => table.indexes.push(Index { name, method: "BTREE".to_owned(), columns: vec![column] }),
+    }
 }
 
 fn column(row: &Row) -> Column {
@@ -137,12 +156,25 @@ fn column(row: &Row) -> Column {
     Column {
         name: text(row, 0),
         kind,
-        has_default: nullable || generated || rowid || number(row, 3) > 0,
+        default: row.get(3).and_then(Value::as_text).and_then(default_value),
+        counts: rowid,
+        computed: generated
+            .then(|| Computed { expression: String::new(), stored: number(row, 5) == 3 }),
+        invisible: false,
         declared,
         nullable,
-        generated,
         loose: true,
         collation: None,
+    }
+}
+
+/// SQLite tells defaults as SQL.
+fn default_value(default: &str) -> Option<DefaultValue> {
+    let inside = default.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    match inside {
+        Some(inside) => Some(DefaultValue::Literal(inside.replace("''", "'"))),
+        None if default.eq_ignore_ascii_case("null") => None,
+        None => Some(DefaultValue::Expression(default.to_owned())),
     }
 }
 

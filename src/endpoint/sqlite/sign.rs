@@ -4,14 +4,26 @@ use sha2::{Digest, Sha256};
 
 use crate::model::key::first_64_bits;
 use crate::model::{Row, Signature, Value};
+use crate::plan::merge::QUIET;
 
 /// 64 bits of SHA-256 over every cell, each with its class and length before it.
 ///
 /// Cells are signed in the form in which the engine holds them: a moment is the same moment with or
 /// without the zeros of its fraction.
-pub fn signature(row: &Row) -> Signature {
+///
+/// Cells for which `quiet` answers true, where there are such, have the last 16 bits to themselves.
+pub fn signature(row: &Row, quiet: Option<&dyn Fn(usize) -> bool>) -> Signature {
+    let Some(quiet) = quiet else { return hash(row.iter()) };
+    let cells = |wanted: bool| {
+        let cells = row.iter().enumerate().filter(move |(at, _)| quiet(*at) == wanted);
+        cells.map(|(_, value)| value)
+    };
+    hash(cells(false)) & !QUIET | hash(cells(true)) & QUIET
+}
+
+fn hash<'a>(cells: impl Iterator<Item = &'a Value>) -> Signature {
     let mut hasher = Sha256::new();
-    for value in row {
+    for value in cells {
         let (class, bytes) = match value {
             Value::Null => ('N', Vec::new()),
             Value::Int(number) => ('I', number.to_string().into_bytes()),
@@ -45,7 +57,8 @@ mod tests {
             vec![Value::text("ab"), Value::text("c")],
             vec![Value::Bytes(b"ab".to_vec()), Value::text("c")],
         ];
-        let signatures: std::collections::HashSet<_> = rows.iter().map(signature).collect();
+        let signatures: std::collections::HashSet<_> =
+            rows.iter().map(|row| signature(row, None)).collect();
         assert_eq!(signatures.len(), rows.len());
     }
 }

@@ -1,0 +1,97 @@
+//! `.env` as people write it, in the stricter spelling that dotenvy reads.
+//!
+//! The files of the older module were read by python-dotenv: a value without quotes may hold spaces and `$`, which stand for
+//! themselves; only `${NAME}` is another variable's value. dotenvy would take `$NAME` for a variable and refuse the spaces.
+
+/// The same file with its bare values quoted.
+pub(super) fn spelled(text: &str) -> String {
+    let mut lines = Vec::new();
+    let mut open = None;
+    for line in text.lines() {
+        if let Some(quote) = open {
+            open = Some(quote).filter(|quote| !line.contains(*quote));
+            lines.push(line.to_owned());
+            continue;
+        }
+        let assignment = line.split_once('=').filter(|_| !line.trim_start().starts_with('#'));
+        let Some((key, value)) = assignment else {
+            lines.push(line.to_owned());
+            continue;
+        };
+        let value = value.trim();
+        let quoted = value.chars().next().filter(|first| matches!(first, '\'' | '"'));
+        lines.push(match quoted {
+            Some(quote) => {
+                open = Some(quote).filter(|quote| !value[1..].contains(*quote));
+                let value = if quote == '"' { dollars(value) } else { value.to_owned() };
+                format!("{key}={value}")
+            }
+            None => format!("{key}={}", bare(value)),
+        });
+    }
+    lines.join("\n")
+}
+
+/// A value without quotes, quoted; a comment after it goes.
+fn bare(value: &str) -> String {
+    let comment = value.find(" #").or_else(|| value.find("\t#"));
+    let value = comment.map_or(value, |at| &value[..at]).trim_end();
+    let value = if value.starts_with('#') { "" } else { value };
+    if value.is_empty() || !value.contains(['\'', '{']) {
+        return format!("'{value}'");
+    }
+    format!("\"{}\"", dollars(&value.replace('\\', "\\\\").replace('"', "\\\"")))
+}
+
+/// `$` that stands for itself: all but those of `${NAME}`.
+fn dollars(value: &str) -> String {
+    let mut spelled = String::with_capacity(value.len());
+    let mut characters = value.chars().peekable();
+    let mut escaped = false;
+    while let Some(character) = characters.next() {
+        if character == '$' && !escaped && characters.peek() != Some(&'{') {
+            spelled.push('\\');
+        }
+        escaped = character == '\\' && !escaped;
+        spelled.push(character);
+    }
+    spelled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<(String, String)> {
+        dotenvy::from_read_iter(spelled(text).as_bytes()).map(Result::unwrap).collect()
+    }
+
+    fn value(text: &str) -> String {
+        read(&format!("K={text}"))[0].1.clone()
+    }
+
+    #[test]
+    fn bare_values_stand_for_themselves() {
+        assert_eq!(value("pa$HOME#x"), "pa$HOME#x");
+        assert_eq!(value("pa$HOME x y"), "pa$HOME x y");
+        assert_eq!(value("a, b # a comment"), "a, b");
+        assert_eq!(value("it's \"so\" \\ $5"), "it's \"so\" \\ $5");
+        assert_eq!(value("   # nothing"), "");
+        assert_eq!(value(""), "");
+        assert_eq!(value("{x}$"), "{x}$");
+    }
+
+    #[test]
+    fn quotes_and_other_variables_work_as_ever() {
+        assert_eq!(value("'pa$HOME # x'"), "pa$HOME # x");
+        assert_eq!(value("\"pa$HOME # x\""), "pa$HOME # x");
+        assert_eq!(value("\"a\\\"b\""), "a\"b");
+        let text = "# a comment = not\nexport HOST=db\n\nURL=http://${HOST}/x\nLONG=\"one\ntwo=2\"\nLAST=1\n";
+        let pairs = read(text);
+        let pair = |at: usize| (pairs[at].0.as_str(), pairs[at].1.as_str());
+        assert_eq!(pair(0), ("HOST", "db"));
+        assert_eq!(pair(1), ("URL", "http://db/x"));
+        assert_eq!(pair(2), ("LONG", "one\ntwo=2"));
+        assert_eq!(pair(3), ("LAST", "1"));
+    }
+}

@@ -1,0 +1,118 @@
+//! Tables that one side lacks, made there from the other side's definition.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Run;
+use super::preflight::Tables;
+use crate::endpoint::sql::create::{Creation, Translation};
+use crate::endpoint::{Connection, Statement, introspect};
+use crate::error::Result;
+use crate::journal::settings::TableSettings;
+use crate::model::{PerSide, Side, Table};
+use crate::note::{self, Note};
+use crate::plan::order::{Ranked, order};
+
+/// What making one table comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// The statements, in order.
+    pub statements: Vec<String>,
+    /// What could not be carried over.
+    pub notes: Vec<Note>,
+    /// In a dry run, which makes nothing: the side that has the rows, and how many these are.
+    pub waiting: Option<(Side, u64)>,
+}
+
+/// Makes the tables that one side lacks, where the direction lets rows go there; in a dry run only says how. Answers by the
+/// tables' names, and brings `tables` up to date.
+///
+/// # Errors
+/// The failure with its code; `SYS_004` where the user may not create tables.
+pub async fn missing(
+    run: &Run,
+    lines: &mut PerSide<Connection>,
+    tables: &mut Tables,
+    settings: &[TableSettings],
+) -> Result<HashMap<String, Made>> {
+    let mut made = HashMap::new();
+    for to in Side::BOTH {
+        let wanted: Vec<&Table> = settings
+            .iter()
+            .filter(|row| row.policy.direction.target().is_none_or(|target| target == to))
+            .filter(|row| super::preflight::find(tables, to, &row.table).is_none())
+            .filter_map(|row| super::preflight::find(tables, to.other(), &row.table))
+            .collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let collations = introspect::collations(&mut lines[to], run.dialect(to)).await?;
+        let there: HashSet<&str> = tables[to]
+            .keys()
+            .map(String::as_str)
+            .chain(wanted.iter().map(|table| table.name.as_str()))
+            .collect();
+        let translation = Translation {
+            from: run.dialect(to.other()),
+            to: run.dialect(to),
+            collations: &collations,
+        };
+        let created: Vec<(String, Creation)> = in_order(&wanted)
+            .into_iter()
+            .map(|table| (table.name.clone(), translate(&translation, table, &there)))
+            .collect();
+        if run.options.dry_run {
+            for (name, _) in &created {
+                let rows =
+                    introspect::rows(&mut lines[to.other()], run.dialect(to.other()), name).await?;
+                made.entry(name.clone()).or_insert_with(Made::default).waiting =
+                    Some((to.other(), rows));
+            }
+        } else {
+            let first = created.iter().flat_map(|(_, creation)| &creation.tables);
+            let then = created.iter().flat_map(|(_, creation)| &creation.foreign_keys);
+            for sql in first.chain(then) {
+                lines[to].run(&Statement::new(sql)).await?;
+            }
+        }
+        for (name, creation) in created {
+            let made = made.entry(name).or_insert_with(Made::default);
+            made.notes =
+                creation.left_out.iter().map(|(what, name)| left_out(what, name, to)).collect();
+            made.statements = [creation.tables, creation.foreign_keys].concat();
+        }
+    }
+    if !made.is_empty() && !run.options.dry_run {
+        for side in Side::BOTH {
+            tables[side] = introspect::tables(&mut lines[side], run.dialect(side)).await?;
+        }
+    }
+    Ok(made)
+}
+
+/// A table in the other side's words, without foreign keys to tables that are not there.
+fn translate(translation: &Translation<'_>, table: &Table, there: &HashSet<&str>) -> Creation {
+    let mut table = table.clone();
+    let (kept, lost): (Vec<_>, Vec<_>) =
+        table.foreign_keys.into_iter().partition(|key| there.contains(key.parent.as_str()));
+    table.foreign_keys = kept;
+    let mut creation = translation.table(&table);
+    creation.left_out.extend(lost.into_iter().map(|key| ("The foreign key", key.name)));
+    creation
+}
+
+fn left_out(what: &'static str, name: &str, to: Side) -> Note {
+    Note::new(note::NOT_CARRIED).with("what", what).with("name", name).with("side", to)
+}
+
+/// Parents before children.
+fn in_order<'a>(tables: &[&'a Table]) -> Vec<&'a Table> {
+    let ranked: Vec<Ranked<'_>> = tables
+        .iter()
+        .map(|table| Ranked {
+            name: &table.name,
+            priority: 0,
+            parents: table.foreign_keys.iter().map(|key| key.parent.as_str()).collect(),
+        })
+        .collect();
+    order(&ranked).into_iter().map(|at| tables[at]).collect()
+}
