@@ -11,14 +11,14 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Capture, Settings, bad_direction, bad_value};
 use crate::endpoint::Dialect;
-use crate::engine::Options;
 use crate::engine::cancel::Cancel;
-use crate::engine::drive::drive;
+use crate::engine::drive::{block, drive};
 use crate::engine::progress::Show;
+use crate::engine::{Options, check_schemas};
 use crate::error::{Result, SyncError};
 use crate::journal::schema;
 use crate::plan::policy::{Strategy, SyncType};
-use crate::report::{Failure, Report};
+use crate::report::{Failure, Report, SchemaReport};
 
 /// Keeps a remote and a local database the same, both ways.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ struct Cli {
 enum Command {
     /// Sync now.
     Run(RunFlags),
+    /// Compare both sides without writing anything.
+    Check(CheckFlags),
     /// Print the SQL that makes the sync's own tables.
     Schema {
         /// Whose SQL: mysql or sqlite.
@@ -41,6 +43,23 @@ enum Command {
         #[arg(long)]
         init: bool,
     },
+}
+
+/// The flags of a check.
+#[derive(Clone, Debug, Default, Args)]
+struct CheckFlags {
+    /// The tables' definitions: every difference, what it means, and the SQL that would mend it.
+    #[arg(long, required = true)]
+    schema: bool,
+    /// Check this table only; may be given more than once.
+    #[arg(long = "table", value_name = "NAME")]
+    tables: Vec<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Read settings from this file instead of .env.
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
 }
 
 /// The flags of a run. Enumerated values are taken in any letter case and checked by the engine.
@@ -139,6 +158,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let outcome = match cli.command {
         Command::Run(flags) => sync(&flags),
+        Command::Check(flags) => check(&flags),
         Command::Schema { dialect, init } => show_schema(&dialect, init),
     };
     outcome.unwrap_or_else(|error| {
@@ -154,19 +174,39 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
 
 fn sync(flags: &RunFlags) -> anyhow::Result<u8> {
     log(flags.verbose);
-    match (begin(flags), flags.json) {
-        (Ok(report), json) => {
-            let text = if json {
-                serde_json::to_string(&report).context("the report")? + "\n"
-            } else {
-                report.text(flags.verbose)
-            };
-            print(&text)?;
-            Ok(report.exit_code)
+    let report = begin(flags);
+    let exit = report.as_ref().map_or(0, |report| report.exit_code);
+    tell(report, flags.json, |report| report.text(flags.verbose))
+        .map(|failed| failed.unwrap_or(exit))
+}
+
+fn check(flags: &CheckFlags) -> anyhow::Result<u8> {
+    log(false);
+    let cancel = Cancel::default();
+    cancel.on_signals();
+    let report = Settings::load(flags.env_file.as_deref()).and_then(|settings| {
+        let work = check_schemas(settings, flags.tables.clone(), cancel.clone());
+        block(&cancel, work)
+    });
+    let exit = report.as_ref().map_or(0, |report| report.exit_code);
+    tell(report, flags.json, SchemaReport::text).map(|failed| failed.unwrap_or(exit))
+}
+
+/// Prints what came out, as JSON or as text; answers the exit status of a failure that is told as JSON.
+fn tell<T: serde::Serialize>(
+    outcome: Result<T>,
+    json: bool,
+    text: impl Fn(&T) -> String,
+) -> anyhow::Result<Option<u8>> {
+    match (outcome, json) {
+        (Ok(report), true) => {
+            print(&(serde_json::to_string(&report).context("the report")? + "\n"))?;
+            Ok(None)
         }
+        (Ok(report), false) => print(&text(&report)).map(|()| None),
         (Err(failure), true) => {
             print(&format!("{}\n", serde_json::json!({"error": Failure::from(&failure)})))?;
-            Ok(failure.code().exit())
+            Ok(Some(failure.code().exit()))
         }
         (Err(failure), false) => Err(failure.into()),
     }

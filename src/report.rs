@@ -68,12 +68,24 @@ pub struct Rows {
 pub struct PlannedChange {
     /// The key's columns.
     pub key: Json,
-    /// `INSERT`, `UPDATE` or `DELETE`.
+    /// `INSERT`, `UPDATE` or `DELETE`; `KEEP` for a conflict that both versions would survive.
     pub action: &'static str,
-    /// The side that would be written.
+    /// The side that would be written; `BOTH` for a row that stays as it is on both.
     pub to: &'static str,
     /// The columns that would change; for inserts and deletes all.
     pub columns: Vec<String>,
+    /// The conflict that would be decided so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<PlannedConflict>,
+}
+
+/// A conflict that a dry run meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedConflict {
+    /// As in `db_sync_conflict.kind`.
+    pub kind: &'static str,
+    /// `REMOTE` or `LOCAL`; none where nobody would win.
+    pub winner: Option<&'static str>,
 }
 
 /// One failure.
@@ -145,6 +157,72 @@ pub struct TableReport {
     /// Whether there are more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes_truncated: Option<bool>,
+    /// How many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes_total: Option<u64>,
+}
+
+/// How much a difference between two definitions matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The table cannot be synced.
+    Error,
+    /// Some rows may be left where they are.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+/// One difference between two definitions.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// The table; `*` for the servers as a whole.
+    pub table: String,
+    /// The column, or columns, that it is about.
+    pub column: Option<String>,
+    /// How much it matters.
+    pub level: Level,
+    /// The code with which the sync would tell of it.
+    pub code: Option<&'static str>,
+    /// What it means for the sync.
+    #[serde(flatten)]
+    pub note: Note,
+    /// The SQL that would mend it.
+    pub sql: Option<String>,
+}
+
+/// What a check of both sides' definitions found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SchemaReport {
+    /// How many tables were compared.
+    pub tables: usize,
+    /// Every difference.
+    pub findings: Vec<Finding>,
+    /// 1 where a table cannot be synced.
+    pub exit_code: u8,
+}
+
+impl SchemaReport {
+    /// As text, finding by finding.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for Finding { table, column, level, code, note, sql } in &self.findings {
+            let level = match level {
+                Level::Error => "error",
+                Level::Warning => "warning",
+                Level::Note => "note",
+            };
+            let place = column.as_ref().map_or(table.clone(), |column| format!("{table}.{column}"));
+            let code = code.map(|code| format!(" {code}")).unwrap_or_default();
+            let _ = writeln!(text, "{level}{code} {place}: {}", note.message);
+            for line in sql.iter().flat_map(|sql| sql.lines()) {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
+        let _ = writeln!(text, "{} table(s), {} finding(s)", self.tables, self.findings.len());
+        text
+    }
 }
 
 /// What a run did.
@@ -240,11 +318,17 @@ impl TableReport {
         }
         for change in self.changes.iter().flatten() {
             let columns = change.columns.join(", ");
-            let _ =
-                writeln!(text, "  {} {} on {}: {columns}", change.action, change.key, change.to);
+            let conflict = change.conflict.map_or_else(String::new, |conflict| {
+                let winner = conflict.winner.unwrap_or("nobody");
+                format!(" (conflict {}, {winner} wins)", conflict.kind)
+            });
+            let PlannedChange { action, key, to, .. } = change;
+            let _ = writeln!(text, "  {action} {key} on {to}: {columns}{conflict}");
         }
         if self.changes_truncated == Some(true) {
-            let _ = writeln!(text, "  … and more");
+            let shown = self.changes.as_ref().map_or(0, Vec::len) as u64;
+            let more = self.changes_total.unwrap_or(shown).saturating_sub(shown);
+            let _ = writeln!(text, "  … and {more} more");
         }
     }
 }

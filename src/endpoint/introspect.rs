@@ -48,3 +48,30 @@ pub async fn rows(connection: &mut Connection, dialect: Dialect, table: &str) ->
     let count = rows.first().and_then(|row| row.first()).and_then(Value::as_int);
     Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
 }
+
+/// How a server counts new keys up, and how it keeps tables' names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters {
+    /// From one key to the next.
+    pub step: i128,
+    /// Where it begins.
+    pub offset: i128,
+    /// MySQL's `lower_case_table_names`.
+    pub lower_case_table_names: i128,
+}
+
+/// Asks a server how it counts; SQLite counts one by one.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn counters(connection: &mut Connection, dialect: Dialect) -> Result<Counters> {
+    if dialect == Dialect::Sqlite {
+        return Ok(Counters { step: 1, offset: 1, lower_case_table_names: 0 });
+    }
+    let question = "SELECT CAST(@@GLOBAL.auto_increment_increment AS SIGNED),CAST(@@GLOBAL.auto_increment_offset AS SIGNED),\
+                    CAST(@@lower_case_table_names AS SIGNED)";
+    let question = Statement::new(question).cells([SIGNED, SIGNED, SIGNED]);
+    let row = connection.fetch(&question).await?.pop().unwrap_or_default();
+    let number = |at: usize| row.get(at).and_then(Value::as_int).unwrap_or(1);
+    Ok(Counters { step: number(0), offset: number(1), lower_case_table_names: number(2) })
+}

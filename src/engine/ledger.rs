@@ -40,7 +40,7 @@ pub struct Turn {
     standing: Standing,
     locked: bool,
     logged: bool,
-    changes: Option<(Vec<PlannedChange>, bool)>,
+    changes: Option<(Vec<PlannedChange>, u64)>,
     made: Made,
     worked: Duration,
 }
@@ -404,8 +404,9 @@ fn table_report(run: &Run, turn: &Turn) -> TableReport {
         .error()
         .map(Failure::from)
         .or_else(|| turn.known().and_then(|table| table.failures.first().cloned()));
-    let (changes, truncated) =
-        turn.changes.clone().map_or((None, None), |(changes, more)| (Some(changes), Some(more)));
+    let (changes, changes_total) = turn.changes.clone().unzip();
+    let truncated = changes.as_ref().zip(changes_total);
+    let truncated = truncated.map(|(changes, total): (&Vec<_>, u64)| total > changes.len() as u64);
     let strategy: Strategy = turn.settings.policy.strategy;
     let Some(table) = turn.known() else {
         let mut rows = Rows::default();
@@ -431,6 +432,7 @@ fn table_report(run: &Run, turn: &Turn) -> TableReport {
             create: turn.made.statements.clone(),
             changes,
             changes_truncated: truncated,
+            changes_total,
         };
     };
     let written = |side: Side| {
@@ -452,5 +454,6 @@ fn table_report(run: &Run, turn: &Turn) -> TableReport {
         create: turn.made.statements.clone(),
         changes,
         changes_truncated: truncated,
+        changes_total,
     }
 }

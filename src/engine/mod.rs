@@ -8,6 +8,7 @@ pub mod apply;
 pub mod batch;
 pub mod cancel;
 pub mod carry_over;
+pub mod check;
 pub mod compare;
 pub mod create;
 pub mod drive;
@@ -42,7 +43,7 @@ use crate::model::{ForeignKey, PerSide, Reaction, Side};
 use crate::plan::merge::Write;
 use crate::plan::policy::{Direction, Strategy, SyncType};
 use crate::plan::schema_match::TablePair;
-use crate::report::Report;
+use crate::report::{Report, SchemaReport};
 
 /// Looks at a table in one run: the first, and so many more for rows that moved meanwhile.
 const ROUNDS: usize = 3;
@@ -144,22 +145,7 @@ impl Lines {
 /// # Errors
 /// What stops a run as a whole: settings, connections, an unknown table.
 pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result<Report> {
-    let endpoints = preflight::reach(&settings).await?;
-    let progress = Progress::new(options.progress);
-    let run_id = uuid::Uuid::new_v4().to_string();
-    let started = Utc::now();
-    let mut run = Run {
-        run_id,
-        settings,
-        options,
-        endpoints,
-        installed: false,
-        unconfigured: Vec::new(),
-        cancel,
-        progress,
-        started,
-    };
-    let mut writers = preflight::lines(&run.endpoints).await?;
+    let (mut run, mut writers) = begin(settings, options, cancel).await?;
     let jobs = preflight::jobs(&mut run, &mut writers).await?;
     let mut ledger = ledger::Ledger::open(&run, &mut writers.local, jobs).await?;
     let snapshots = preflight::snapshots(&run.endpoints).await?;
@@ -179,6 +165,52 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
     lines.remote.close().await;
     lines.local.close().await;
     report
+}
+
+/// Reaches both sides and opens the lines on which catalogues are read and rows are written.
+async fn begin(
+    settings: Settings,
+    options: Options,
+    cancel: Cancel,
+) -> Result<(Run, PerSide<Connection>)> {
+    let endpoints = preflight::reach(&settings).await?;
+    let progress = Progress::new(options.progress);
+    let run = Run {
+        run_id: uuid::Uuid::new_v4().to_string(),
+        settings,
+        options,
+        endpoints,
+        installed: false,
+        unconfigured: Vec::new(),
+        cancel,
+        progress,
+        started: Utc::now(),
+    };
+    let writers = preflight::lines(&run.endpoints).await?;
+    Ok((run, writers))
+}
+
+/// Compares both sides' definitions of the tables that would be synced; writes nothing.
+///
+/// # Errors
+/// What stops a run as a whole: settings, connections, an unknown table.
+pub async fn check_schemas(
+    settings: Settings,
+    tables: Vec<String>,
+    cancel: Cancel,
+) -> Result<SchemaReport> {
+    let options = Options {
+        tables,
+        dry_run: true,
+        create_tables: true,
+        progress: Show::Never,
+        ..Options::default()
+    };
+    let (mut run, mut lines) = begin(settings, options, cancel).await?;
+    let found = check::schemas(&mut run, &mut lines).await;
+    lines.remote.close().await;
+    lines.local.close().await;
+    found
 }
 
 /// Looks at every table and decides.

@@ -28,7 +28,7 @@ pub struct Job {
 }
 
 /// Both sides' tables, by the name that LOCAL gives them (else REMOTE).
-pub(super) type Tables = PerSide<HashMap<String, Table>>;
+pub type Tables = PerSide<HashMap<String, Table>>;
 
 /// Reaches both sides, at once.
 ///
@@ -67,11 +67,31 @@ pub async fn jobs(
     run: &mut Run,
     lines: &mut PerSide<crate::endpoint::Connection>,
 ) -> Result<Vec<Job>> {
+    let (mut tables, chosen) = configured(run, lines).await?;
+    let mut made = HashMap::new();
+    if run.options.create_tables {
+        made = create::missing(run, lines, &mut tables, &chosen).await?;
+    }
+    let jobs = chosen.into_iter().map(|settings| {
+        let made = made.remove(&settings.table);
+        job(settings, &tables, made)
+    });
+    Ok(in_order(jobs.collect()))
+}
+
+/// Both sides' tables, and the settings of those that are synced; see [`jobs`].
+///
+/// # Errors
+/// As [`jobs`].
+pub async fn configured(
+    run: &mut Run,
+    lines: &mut PerSide<crate::endpoint::Connection>,
+) -> Result<(Tables, Vec<TableSettings>)> {
     let (remote, local) = tokio::join!(
         introspect::tables(&mut lines.remote, run.dialect(Side::Remote)),
         introspect::tables(&mut lines.local, run.dialect(Side::Local)),
     );
-    let mut tables = PerSide::new(remote?, local?);
+    let tables = PerSide::new(remote?, local?);
     let existing = ours(&tables.local);
     run.installed = schema::is_complete(&existing);
     if !run.installed && !run.options.dry_run {
@@ -110,15 +130,7 @@ pub async fn jobs(
         .filter(|new| configured.iter().all(|row| row.table != new.table));
     run.unconfigured = unconfigured.map(|new| new.table).collect();
     let chosen = choose(run, configured)?;
-    let mut made = HashMap::new();
-    if run.options.create_tables {
-        made = create::missing(run, lines, &mut tables, &chosen).await?;
-    }
-    let jobs = chosen.into_iter().map(|settings| {
-        let made = made.remove(&settings.table);
-        job(settings, &tables, made)
-    });
-    Ok(in_order(jobs.collect()))
+    Ok((tables, chosen))
 }
 
 fn ours(tables: &HashMap<String, Table>) -> Existing {

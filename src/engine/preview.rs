@@ -1,18 +1,18 @@
 //! What a dry run shows: the first rows that would be written, with the columns that would change.
 
 use super::table::TableRun;
-use super::worklist::Item;
+use super::worklist::{Item, Worklist};
 use super::{Lines, Run};
 use crate::endpoint::read::{self, Lock};
 use crate::error::Result;
 use crate::model::{Key, Side, canonical};
 use crate::plan::merge::Write;
-use crate::report::PlannedChange;
+use crate::report::{PlannedChange, PlannedConflict};
 
 /// Rows that are shown.
 const SHOWN: usize = 100;
 
-/// The first changes of a table's plan, and whether there are more. Takes the plan's lists apart.
+/// The first changes of a table's plan, and how many there are. Takes the plan's lists apart.
 ///
 /// # Errors
 /// The failure with its code.
@@ -20,35 +20,38 @@ pub async fn preview(
     run: &Run,
     lines: &mut Lines,
     table: &mut TableRun,
-) -> Result<(Vec<PlannedChange>, bool)> {
+) -> Result<(Vec<PlannedChange>, u64)> {
     let mut shown = Vec::new();
     let mut total = 0;
-    for target in [Side::Local, Side::Remote] {
-        for write in [Write::Delete, Write::Update, Write::Insert] {
-            let list = std::mem::take(table.plan.writes[target].of(write));
-            total += list.len();
-            let items = list.drain()?.next(SHOWN - shown.len())?;
-            if !items.is_empty() {
-                shown.extend(changes(run, lines, table, target, write, &items).await?);
-            }
+    let writes = [Write::Delete, Write::Update, Write::Insert];
+    let passes = [Side::Local, Side::Remote];
+    let mut lists: Vec<Worklist> = Vec::new();
+    for target in passes {
+        for write in writes {
+            lists.push(std::mem::take(table.plan.writes[target].of(write)));
         }
     }
-    let truncated = total > shown.len() as u64;
-    Ok((shown, truncated))
+    lists.push(std::mem::take(&mut table.plan.left));
+    for list in lists {
+        total += list.len();
+        let items = list.drain()?.next(SHOWN - shown.len())?;
+        if !items.is_empty() {
+            shown.extend(changes(run, lines, table, &items).await?);
+        }
+    }
+    Ok((shown, total))
 }
 
 async fn changes(
     run: &Run,
     lines: &mut Lines,
     table: &TableRun,
-    target: Side,
-    write: Write,
     items: &[Item],
 ) -> Result<Vec<PlannedChange>> {
     let pair = &table.pair;
     let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
     let mut rows = Vec::new();
-    if write == Write::Update {
+    if items.iter().any(|item| item.now.remote.is_some() && item.now.local.is_some()) {
         for side in Side::BOTH {
             let found =
                 read::rows(&mut lines.snapshots[side], &run.view(pair, side), &keys, Lock::None)
@@ -68,16 +71,21 @@ async fn changes(
             _ => names().collect(),
         }
     };
-    let action = match write {
-        Write::Insert => "INSERT",
-        Write::Update => "UPDATE",
-        Write::Delete => "DELETE",
-    };
-    let change = |item: &Item| PlannedChange {
-        key: table.key_json(&item.key),
-        action,
-        to: target.as_str(),
-        columns: differing(&item.key),
+    let change = |item: &Item| {
+        let write = item.decision.and_then(|decision| decision.write);
+        let conflict = item.decision.and_then(|decision| decision.conflict);
+        let (action, to) = match write {
+            Some((to, Write::Insert)) => ("INSERT", to.as_str()),
+            Some((to, Write::Update)) => ("UPDATE", to.as_str()),
+            Some((to, Write::Delete)) => ("DELETE", to.as_str()),
+            None => ("KEEP", "BOTH"),
+        };
+        let conflict = conflict.map(|conflict| PlannedConflict {
+            kind: conflict.kind.as_str(),
+            winner: conflict.winner.map(Side::as_str),
+        });
+        let key = table.key_json(&item.key);
+        PlannedChange { key, action, to, columns: differing(&item.key), conflict }
     };
     Ok(items.iter().map(change).collect())
 }

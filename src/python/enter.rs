@@ -11,15 +11,14 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{errors, log};
 use crate::config::{Settings, bad_direction, bad_value};
-use crate::engine::Options;
 use crate::engine::cancel::Cancel;
-use crate::engine::drive::drive;
+use crate::engine::drive::{block, drive};
+use crate::engine::{self, Options};
 use crate::error::{Result, SyncError};
-use crate::report::Report;
 
 /// How often signals are looked after.
 const SLICE: Duration = Duration::from_millis(100);
@@ -89,11 +88,24 @@ pub(super) fn run(py: Python<'_>, options: &str) -> PyResult<String> {
     serde_json::to_string(&report).map_err(|problem| PyRuntimeError::new_err(problem.to_string()))
 }
 
+/// Compares both sides' definitions; answers the report as JSON.
+pub(super) fn check_schemas(py: Python<'_>, options: &str) -> PyResult<String> {
+    let asked: Asked = serde_json::from_str(options)
+        .map_err(|problem| PyValueError::new_err(problem.to_string()))?;
+    let settings =
+        Settings::load(asked.env_file.as_deref()).map_err(|error| errors::raise(py, &error))?;
+    let work = move |cancel: &Cancel| {
+        block(cancel, engine::check_schemas(settings, asked.tables, cancel.clone()))
+    };
+    let report = attended(py, work)?.map_err(|error| errors::raise(py, &error))?;
+    serde_json::to_string(&report).map_err(|problem| PyRuntimeError::new_err(problem.to_string()))
+}
+
 /// Has work done on a thread of its own while this one looks after signals.
-fn attended(
+fn attended<T: Serialize + Send + 'static>(
     py: Python<'_>,
-    work: impl FnOnce(&Cancel) -> Result<Report> + Send + 'static,
-) -> PyResult<Result<Report>> {
+    work: impl FnOnce(&Cancel) -> Result<T> + Send + 'static,
+) -> PyResult<Result<T>> {
     let cancel = Cancel::default();
     let theirs = cancel.clone();
     let (done, mut waiting) = channel();
@@ -123,6 +135,12 @@ fn attended(
     };
     let ended = py.detach(|| worker.join());
     if let Some(signal) = interrupted {
+        if let Some(Ok(report)) = &outcome
+            && let Ok(report) = serde_json::to_string(report)
+        {
+            // Whoever catches the interruption can tell what was done until then; who cannot be told needs no telling.
+            let _ = signal.value(py).setattr("db_sync_report", report);
+        }
         return Err(signal);
     }
     match (outcome, ended) {

@@ -32,6 +32,12 @@ mod _native {
         enter::run(py, options)
     }
 
+    /// Compares both sides' definitions and answers the report as JSON.
+    #[pyfunction]
+    fn check_schemas(py: Python<'_>, options: &str) -> PyResult<String> {
+        enter::check_schemas(py, options)
+    }
+
     /// Is the `db-sync` command; answers the exit status.
     #[pyfunction]
     fn main(py: Python<'_>, argv: Vec<String>) -> u8 {
