@@ -85,6 +85,12 @@ notes! {
     COUNTERS = "Both sides count column {column} up by {step} from {offset}: new rows of both sides take the same keys and become conflicts.";
     /// Servers that spell tables' names differently.
     LETTER_CASE = "The servers keep the letter case of tables' names differently (lower_case_table_names is {remote} on REMOTE and {local} on LOCAL); names are paired in any letter case.";
-    /// A definition that could not be carried over.
-    NOT_CARRIED = "{what} of column or index {name} is not carried over to {side}.";
+    /// An index that could not be carried over.
+    INDEX_LEFT_OUT = "The index {name} could not be carried over to {side}.";
+    /// A foreign key that could not be carried over.
+    FOREIGN_KEY_LEFT_OUT = "The foreign key {name} could not be carried over to {side}: the table that it refers to is not there.";
+    /// An expression that could not be carried over.
+    EXPRESSION_LEFT_OUT = "The expression that computes column {name} could not be carried over to {side}; the column is not synced.";
+    /// A default that could not be carried over.
+    DEFAULT_LEFT_OUT = "The default of column {name} could not be carried over to {side}.";
 }

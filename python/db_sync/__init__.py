@@ -5,7 +5,7 @@ answers a `SyncReport`; what ends a run as a whole arrives as a `SyncError`. Imp
 needs no Django.
 """
 
-from db_sync.engine import sync
+from db_sync.engine import check_schemas, sync
 from db_sync.errors import (
     ConfigError,
     ConflictPending,
@@ -14,7 +14,7 @@ from db_sync.errors import (
     SchemaMismatch,
     SyncError,
 )
-from db_sync.report import SyncReport, TableReport
+from db_sync.report import SchemaReport, SyncReport, TableReport
 
 __all__ = [
     "ConfigError",
@@ -22,8 +22,10 @@ __all__ = [
     "ConnectionFailed",
     "LockHeld",
     "SchemaMismatch",
+    "SchemaReport",
     "SyncError",
     "SyncReport",
     "TableReport",
+    "check_schemas",
     "sync",
 ]

@@ -7,6 +7,7 @@ __all__ = [
     "LockHeld",
     "SchemaMismatch",
     "SyncError",
+    "check_schemas",
     "control_statements",
     "main",
     "run",
@@ -52,7 +53,7 @@ def run(options: str) -> str:
 
     Args:
         options: A JSON object with any of the keys sync_type, direction, tables, conflict,
-            capture, force, dry_run, env_file, progress, triggered_by.
+            capture, force, dry_run, create_tables, env_file, progress, triggered_by.
 
     Returns:
         The report as JSON, in the shape of `sync_db --json`.
@@ -60,6 +61,20 @@ def run(options: str) -> str:
     Raises:
         SyncError: The run as a whole cannot be done.
         KeyboardInterrupt: Ctrl-C; everything applied so far is consistent.
+    """
+
+def check_schemas(options: str) -> str:
+    """Compares both sides' definitions in this process. Writes nothing.
+
+    Args:
+        options: A JSON object with any of the keys tables and env_file.
+
+    Returns:
+        A JSON object with the keys tables, findings and exit_code.
+
+    Raises:
+        SyncError: The sides cannot be reached, or a table is unknown.
+        KeyboardInterrupt: Ctrl-C.
     """
 
 def main(argv: list[str]) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from db_sync import _native
 from db_sync.errors import error_from, fill
-from db_sync.report import SyncReport
+from db_sync.report import SchemaReport, SyncReport
 
 _FLAGS = {
     "sync_type": "--type",
@@ -25,6 +25,7 @@ _FLAGS = {
     "capture": "--capture",
     "force": "--force",
     "dry_run": "--dry-run",
+    "create_tables": "--create-tables",
     "env_file": "--env-file",
     "progress": "--progress",
     "triggered_by": "--triggered-by",
@@ -45,6 +46,7 @@ def sync(
     capture: str | None = None,
     force: bool = False,
     dry_run: bool = False,
+    create_tables: bool = False,
     env_file: str | os.PathLike[str] | None = None,
     progress: str = "never",
     triggered_by: str = "MANUAL",
@@ -62,6 +64,7 @@ def sync(
         capture: `auto`, `binlog`, `digest` or `watermark`.
         force: Do what a guard would refuse.
         dry_run: Write nothing; the report says what would be done.
+        create_tables: Make tables that one side lacks there, from the other side's definition.
         env_file: Where the settings are, instead of `.env` in the working directory.
         progress: `auto`, `always` or `never`: bars or lines on stderr.
         triggered_by: `MANUAL`, `SCHEDULED`, `REALTIME` or `TEST`, for `db_sync_log`.
@@ -71,7 +74,8 @@ def sync(
 
     Raises:
         SyncError: The run as a whole cannot be done.
-        KeyboardInterrupt: Ctrl-C; everything applied so far is consistent.
+        KeyboardInterrupt: Ctrl-C; everything applied so far is consistent. Where the engine came to
+            a batch's edge, `interrupted_report` gives the report out of it.
         TypeError: `tables` is a string.
     """
     if isinstance(tables, str):
@@ -84,6 +88,7 @@ def sync(
         "capture": capture,
         "force": force,
         "dry_run": dry_run,
+        "create_tables": create_tables,
         "env_file": None if env_file is None else os.fspath(env_file),
         "progress": progress,
         "triggered_by": triggered_by,
@@ -92,6 +97,46 @@ def sync(
     if _has_file(options.get("env_file")):
         return _run_in_child(options)
     return SyncReport.from_json(_native.run(json.dumps(options)))
+
+
+def check_schemas(
+    *, tables: Sequence[str] = (), env_file: str | os.PathLike[str] | None = None
+) -> SchemaReport:
+    """Compares both sides' definitions of the tables that would be synced. Writes nothing.
+
+    Args:
+        tables: Only these tables; all configured ones if empty.
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        Every difference, with what it means for the sync and the SQL that would mend it.
+
+    Raises:
+        SyncError: The sides cannot be reached, or a table is unknown.
+        TypeError: `tables` is a string.
+    """
+    if isinstance(tables, str):
+        raise TypeError("tables must be a sequence of table names, not one string")
+    path = None if env_file is None else os.fspath(env_file)
+    given: dict[str, Any] = {"tables": list(tables), "env_file": path}
+    options = {name: value for name, value in given.items() if value}
+    if _has_file(path):
+        answer, status = _ask_child(["check", "--schema", "--json", *_flags(options)])
+        return SchemaReport.from_dict({"exit_code": status, **answer})
+    return SchemaReport.from_dict(json.loads(_native.check_schemas(json.dumps(options))))
+
+
+def interrupted_report(interrupt: KeyboardInterrupt) -> SyncReport | None:
+    """Gives what a run had done when it was interrupted.
+
+    Args:
+        interrupt: What `sync` raised.
+
+    Returns:
+        The report, or None where the run did not come to a batch's edge in time.
+    """
+    text = getattr(interrupt, "db_sync_report", None)
+    return None if text is None else SyncReport.from_json(text)
 
 
 def _has_file(env_file: str | None) -> bool:
@@ -110,14 +155,22 @@ def _flags(options: dict[str, Any]) -> Iterable[str]:
 
 
 def _run_in_child(options: dict[str, Any]) -> SyncReport:
-    command = [sys.executable, "-m", "db_sync", "run", "--json", *_flags(options)]
+    answer, status = _ask_child(["run", "--json", *_flags(options)])
+    return SyncReport.from_dict({"exit_code": status, **answer})
+
+
+def _ask_child(words: Sequence[str]) -> tuple[dict[str, Any], int]:
+    """Has a child process do the work; gives its JSON and its exit status."""
+    command = [sys.executable, "-m", "db_sync", *words]
     # A session of its own keeps the terminal's Ctrl-C away from the child: it gets exactly one,
     # from here, also when only this process was told to stop.
     child = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)  # noqa: S603
     try:
         output, _ = child.communicate()
-    except BaseException:
-        _stop(child)
+    except BaseException as interrupt:
+        output = _stop(child)
+        if b'"run_id"' in output:
+            interrupt.db_sync_report = output.decode()  # type: ignore[attr-defined]
         raise
     try:
         answer = json.loads(output)
@@ -125,14 +178,17 @@ def _run_in_child(options: dict[str, Any]) -> SyncReport:
         raise _no_report(child.returncode) from None
     if "error" in answer:
         raise error_from(answer["error"])
-    return SyncReport.from_dict({"exit_code": child.returncode, **answer})
+    return answer, child.returncode
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """Asks the child to end at the edge of a batch and waits; a second interruption ends it now."""
+def _stop(child: subprocess.Popen[bytes]) -> bytes:
+    """Asks the child to end at the edge of a batch and waits; a second interruption ends it now.
+
+    Gives what it said.
+    """
     child.send_signal(signal.SIGINT)
     try:
-        child.communicate()
+        return child.communicate()[0]
     finally:
         child.kill()
         child.wait()

@@ -95,6 +95,7 @@ class SyncConfig(models.Model):
     )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
+    column_rules = models.JSONField(_("column rules"), null=True, blank=True)
 
     class Meta:
         """Greater priority first, as the engine takes the tables."""

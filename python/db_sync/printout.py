@@ -7,7 +7,15 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from db_sync.errors import fill
-from db_sync.report import Change, ErrorReport, PassCounts, SyncReport, TableReport
+from db_sync.report import (
+    Change,
+    ErrorReport,
+    Note,
+    PassCounts,
+    SchemaReport,
+    SyncReport,
+    TableReport,
+)
 
 
 class Tone(Enum):
@@ -78,18 +86,54 @@ def report_lines(report: SyncReport, *, detailed: bool) -> Iterator[Line]:
         else:
             yield Line(_compact(table, width), _TONES.get(table.status, Tone.BAD))
         for note in table.notes:
-            yield Line("  " + _("note: %(note)s") % {"note": note}, Tone.WARNING)
+            yield _note(note, "  ")
+        for statement in table.create:
+            yield from (Line(f"  {line}") for line in f"{statement};".splitlines())
         for error in _errors_of(table, report.errors):
             yield from error_lines(error, "  ")
         if table.changes is not None:
             yield from (Line(_change(change)) for change in table.changes)
+            more = table.changes_total - len(table.changes)
             if table.changes_truncated:
-                yield Line("  " + _("… and more rows"))
+                yield Line("  " + _("… and %(count)d more rows") % {"count": more})
+    for note in report.notes:
+        yield _note(note)
     names = {table.table for table in report.tables}
     for error in report.errors:
         if error.table not in names:
             yield from error_lines(error)
     yield Line(_totals(report), _TONES.get(report.status, Tone.BAD))
+
+
+def finding_lines(report: SchemaReport) -> Iterator[Line]:
+    """Tells what a check of both sides' definitions found.
+
+    Args:
+        report: The findings.
+
+    Yields:
+        For each finding what it means and the SQL that would mend it, and the totals.
+    """
+    for finding in report.findings:
+        level, tone = {
+            "error": (_("error"), Tone.BAD),
+            "warning": (_("warning"), Tone.WARNING),
+        }.get(finding.level, (_("note"), Tone.PLAIN))
+        place = f"{finding.table}.{finding.column}" if finding.column else finding.table
+        code = f" {finding.code}" if finding.code else ""
+        message = sentence(finding.template, finding.names, finding.message)
+        yield Line(f"{level}{code} {place}: {message}", tone)
+        yield from (Line(f"    {line}") for line in (finding.sql or "").splitlines())
+    yield Line(
+        _("%(tables)d tables, %(findings)d findings")
+        % {"tables": report.tables, "findings": len(report.findings)},
+        Tone.BAD if report.exit_code else Tone.GOOD,
+    )
+
+
+def _note(note: Note, indent: str = "") -> Line:
+    message = sentence(note.template, note.names, note.message)
+    return Line(indent + _("note: %(note)s") % {"note": message}, Tone.WARNING)
 
 
 def _heading(report: SyncReport, *, detailed: bool) -> str:
@@ -186,7 +230,12 @@ def _errors_of(table: TableReport, errors: Iterable[ErrorReport]) -> list[ErrorR
 def _change(change: Change) -> str:
     key = ", ".join(f"{column}={value}" for column, value in change.key.items())
     columns = ", ".join(change.columns)
-    return f"  {change.action} {change.to} {key}" + (f": {columns}" if columns else "")
+    line = f"  {change.action} {change.to} {key}" + (f": {columns}" if columns else "")
+    if change.conflict is None:
+        return line
+    winner = change.conflict.winner or _("nobody")
+    names = {"kind": change.conflict.kind, "winner": winner}
+    return f"{line}  " + _("(conflict %(kind)s, %(winner)s wins)") % names
 
 
 def _signs(counts: PassCounts) -> str:

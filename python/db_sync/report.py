@@ -47,20 +47,111 @@ class RowCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence that a person should read, and that is no failure.
+
+    Attributes:
+        message: The sentence, in English.
+        template: The sentence with its `{name}` places, for translation.
+        names: What stands in the places.
+    """
+
+    message: str
+    template: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference between the two sides' definitions of a table.
+
+    Attributes:
+        table: The table; `*` for the servers as a whole.
+        column: The column that it is about, or None.
+        level: `error` (the table cannot be synced), `warning` (some rows may be left) or `note`.
+        code: The code with which a sync would tell of it, or None.
+        message: What it means for the sync, in English.
+        template: The message with its `{name}` places, for translation.
+        names: What stands in the places.
+        sql: The SQL that would mend it, or None.
+    """
+
+    table: str
+    column: str | None
+    level: str
+    code: str | None
+    message: str
+    template: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    sql: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaReport:
+    """What a check of both sides' definitions found.
+
+    Attributes:
+        tables: How many tables were compared.
+        findings: Every difference.
+        exit_code: The status with which `sync_check` ends.
+    """
+
+    tables: int
+    findings: tuple[Finding, ...]
+    exit_code: int
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "SchemaReport":
+        """Builds the report from the decoded JSON.
+
+        Args:
+            data: The keys of `as_dict`.
+
+        Returns:
+            The report.
+
+        Raises:
+            KeyError, TypeError: A key is missing.
+        """
+        findings = tuple(_known(Finding, finding) for finding in data["findings"])
+        return _known(cls, {**data, "findings": findings})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Gives the report back as what `json.dumps` takes."""
+        plain: dict[str, Any] = _plain(self)
+        return plain
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedConflict:
+    """A conflict that a dry run meets.
+
+    Attributes:
+        kind: As in `db_sync_conflict.kind`.
+        winner: `REMOTE` or `LOCAL`; None where nobody would win.
+    """
+
+    kind: str
+    winner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One row that a dry run would write.
 
     Attributes:
         key: The key's columns and their values.
-        action: `INSERT`, `UPDATE` or `DELETE`.
-        to: The side that would be written, `REMOTE` or `LOCAL`.
+        action: `INSERT`, `UPDATE` or `DELETE`; `KEEP` for a conflict of which both versions stay.
+        to: The side that would be written, `REMOTE` or `LOCAL`; `BOTH` for a row that stays.
         columns: The columns that would change.
+        conflict: The conflict that would be decided so, or None.
     """
 
     key: Mapping[str, Any]
     action: str
     to: str
     columns: tuple[str, ...] = ()
+    conflict: PlannedConflict | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +212,10 @@ class TableReport:
         duration_ms: Milliseconds.
         error: Why the table failed, or None.
         notes: Sentences that a person should read, none of them a failure.
+        create: The statements that made the table on the side that lacked it, or would make it.
         changes: The first rows that a dry run would write; None for a real run.
         changes_truncated: Whether there are more of them.
+        changes_total: How many there are.
     """
 
     table: str
@@ -136,9 +229,11 @@ class TableReport:
     verified: bool
     duration_ms: int
     error: ErrorReport | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    create: tuple[str, ...] = ()
     changes: tuple[Change, ...] | None = None
     changes_truncated: bool = False
+    changes_total: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +249,7 @@ class SyncReport:
         started_at: When it began, ISO 8601 in UTC.
         duration_ms: Milliseconds.
         tables: Each table's part.
+        notes: What is worth knowing of the run as a whole.
         errors: Every failure met.
         exit_code: The status with which `sync_db` ends.
     """
@@ -168,6 +264,7 @@ class SyncReport:
     tables: tuple[TableReport, ...]
     errors: tuple[ErrorReport, ...]
     exit_code: int
+    notes: tuple[Note, ...] = ()
 
     @classmethod
     def from_json(cls, text: str) -> "SyncReport":
@@ -200,7 +297,8 @@ class SyncReport:
         """
         tables = tuple(_table(table) for table in data["tables"])
         errors = tuple(_known(ErrorReport, error) for error in data["errors"])
-        return _known(cls, {**data, "tables": tables, "errors": errors})
+        notes = tuple(_known(Note, note) for note in data.get("notes", ()))
+        return _known(cls, {**data, "tables": tables, "errors": errors, "notes": notes})
 
     @property
     def ok(self) -> bool:
@@ -221,14 +319,20 @@ def _table(data: Mapping[str, Any]) -> TableReport:
         "conflicts": _known(ConflictCounts, data["conflicts"]),
         "rows": _known(RowCounts, data["rows"]),
         "error": None if error is None else _known(ErrorReport, error),
-        "notes": tuple(data.get("notes", ())),
+        "notes": tuple(_known(Note, note) for note in data.get("notes", ())),
+        "create": tuple(data.get("create", ())),
         "changes": None if changes is None else tuple(_change(change) for change in changes),
     }
     return _known(TableReport, {**data, **nested})
 
 
 def _change(data: Mapping[str, Any]) -> Change:
-    return _known(Change, {**data, "columns": tuple(data.get("columns", ()))})
+    conflict = data.get("conflict")
+    nested = {
+        "columns": tuple(data.get("columns", ())),
+        "conflict": None if conflict is None else _known(PlannedConflict, conflict),
+    }
+    return _known(Change, {**data, **nested})
 
 
 def _known(cls: type[T], data: Mapping[str, Any]) -> T:
@@ -244,5 +348,9 @@ def _plain(value: Any) -> Any:
         return value
     plain = {known.name: _plain(getattr(value, known.name)) for known in fields(value)}
     if isinstance(value, TableReport) and value.changes is None:
-        del plain["changes"], plain["changes_truncated"]
+        del plain["changes"], plain["changes_truncated"], plain["changes_total"]
+    if isinstance(value, TableReport) and not value.create:
+        del plain["create"]
+    if isinstance(value, Change) and value.conflict is None:
+        del plain["conflict"]
     return plain

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Run;
 use super::preflight::Tables;
-use crate::endpoint::sql::create::{Creation, Translation};
+use crate::endpoint::sql::create::{Creation, LeftOut, Translation};
 use crate::endpoint::{Connection, Statement, introspect};
 use crate::error::Result;
 use crate::journal::settings::TableSettings;
@@ -77,7 +77,7 @@ pub async fn missing(
         for (name, creation) in created {
             let made = made.entry(name).or_insert_with(Made::default);
             made.notes =
-                creation.left_out.iter().map(|(what, name)| left_out(what, name, to)).collect();
+                creation.left_out.iter().map(|(what, name)| left_out(*what, name, to)).collect();
             made.statements = [creation.tables, creation.foreign_keys].concat();
         }
     }
@@ -96,12 +96,18 @@ fn translate(translation: &Translation<'_>, table: &Table, there: &HashSet<&str>
         table.foreign_keys.into_iter().partition(|key| there.contains(key.parent.as_str()));
     table.foreign_keys = kept;
     let mut creation = translation.table(&table);
-    creation.left_out.extend(lost.into_iter().map(|key| ("The foreign key", key.name)));
+    creation.left_out.extend(lost.into_iter().map(|key| (LeftOut::ForeignKey, key.name)));
     creation
 }
 
-fn left_out(what: &'static str, name: &str, to: Side) -> Note {
-    Note::new(note::NOT_CARRIED).with("what", what).with("name", name).with("side", to)
+fn left_out(what: LeftOut, name: &str, to: Side) -> Note {
+    let template = match what {
+        LeftOut::Index => note::INDEX_LEFT_OUT,
+        LeftOut::ForeignKey => note::FOREIGN_KEY_LEFT_OUT,
+        LeftOut::Expression => note::EXPRESSION_LEFT_OUT,
+        LeftOut::Default => note::DEFAULT_LEFT_OUT,
+    };
+    Note::new(template).with("name", name).with("side", to)
 }
 
 /// Parents before children.

@@ -92,6 +92,7 @@ def report_data(*tables: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "tables": list(tables) or [table_data()],
         "errors": [],
         "exit_code": 0,
+        "notes": [],
         **changes,
     }
 

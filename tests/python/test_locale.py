@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 PO = ROOT / "python/db_sync/locale/zh_Hans/LC_MESSAGES/django.po"
 PLACE = re.compile(r"\{\w+\}|%\(\w+\)[ds]")
 # NAME = Code, "what happened", "what to do";
+NOTES = re.compile(r'[A-Z_]+ = "((?:[^"\\]|\\.)*)";')
 SENTENCES = re.compile(r'= \w+,\s*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)";')
 
 
@@ -28,6 +29,7 @@ def engine_sentences() -> Iterator[str]:
     yield from (engine._NO_REPORT, engine._NO_REPORT_HINT)
     for what, hint in SENTENCES.findall((ROOT / "src/error.rs").read_text()):
         yield from (what, hint)
+    yield from NOTES.findall((ROOT / "src/note.rs").read_text())
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,9 @@
+import os
+import signal
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +38,26 @@ def test_the_command_hands_its_arguments_and_its_status_through(
     monkeypatch.setattr(sys, "argv", ["/somewhere/__main__.py", "run", "--json"])
     assert __main__.main() == 3
     assert seen == [["db-sync", "run", "--json"]]
+
+
+def test_ctrl_c_ends_the_command_with_its_own_words(tmp_path: Path) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))
+    address = {"HOST": "127.0.0.1", "PORT": str(silent.getsockname()[1])}
+    side = {**address, "NAME": "shop", "USER": "sync", "PASSWORD": "x"}
+    keys = {
+        f"DB_{name}_{key}": value for name in ("REMOTE", "LOCAL") for key, value in side.items()
+    }
+    command = subprocess.Popen(
+        [sys.executable, "-m", "db_sync", "run"],
+        env={**os.environ, **keys},
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+    )
+    with silent:
+        line, _address = silent.accept()
+        with line:
+            command.send_signal(signal.SIGINT)
+            _out, words = command.communicate()
+    assert command.returncode == 130
+    assert words.startswith(b"SYNC_005")
+    assert b"Traceback" not in words

@@ -32,7 +32,7 @@ def test_one_line_for_each_table_and_the_totals() -> None:
 
 
 def test_in_detail_everything_is_said_in_words() -> None:
-    table = table_data(conflicts=BOUGHT, verified=False, notes=["Column x is new."])
+    table = table_data(conflicts=BOUGHT, verified=False, notes=[{"message": "Column x is new."}])
     assert text(report_data(table), detailed=True)[:-1] == [
         "Run 5f3a: INCREMENTAL, BOTH",
         "products: SUCCESS, found by digest, strategy REMOTE_WINS, 97 ms",
@@ -45,15 +45,15 @@ def test_in_detail_everything_is_said_in_words() -> None:
 
 
 def test_a_note_is_told_in_short_too() -> None:
-    assert "  note: Look." in text(report_data(table_data(notes=["Look."])))
+    assert "  note: Look." in text(report_data(table_data(notes=[{"message": "Look."}])))
 
 
 @pytest.mark.parametrize("detailed", [False, True])
 def test_a_dry_run_lists_rows_and_verifies_nothing(detailed: bool) -> None:
-    table = table_data(changes=[CHANGE], changes_truncated=True)
+    table = table_data(changes=[CHANGE], changes_truncated=True, changes_total=8)
     lines = text(report_data(table, dry_run=True), detailed=detailed)
     assert "dry run, nothing is written" in lines[0]
-    assert lines[-3:-1] == ["  UPDATE LOCAL id=1: price", "  … and more rows"]
+    assert lines[-3:-1] == ["  UPDATE LOCAL id=1: price", "  … and 7 more rows"]
     assert not any("verified" in line for line in lines)
 
 

@@ -9,6 +9,12 @@ from conftest import CHANGE, FAILURE, report_data, table_data
 from db_sync.errors import error_from
 from db_sync.report import Change, ErrorReport, PassCounts, SyncReport
 
+
+def note_data(message: str) -> dict[str, Any]:
+    """A note, as the engine writes it."""
+    return {"message": message, "template": message, "names": {}}
+
+
 tables = st.builds(
     table_data,
     table=st.text(),
@@ -16,10 +22,13 @@ tables = st.builds(
     verified=st.booleans(),
     rows=st.fixed_dictionaries({"remote": st.integers(0), "local": st.integers(0)}),
     error=st.none() | st.just(FAILURE),
-    notes=st.lists(st.text()),
+    notes=st.lists(st.builds(note_data, st.text())),
 )
 dry_tables = st.builds(
-    table_data, changes=st.lists(st.just(CHANGE), max_size=3), changes_truncated=st.booleans()
+    table_data,
+    changes=st.lists(st.just(CHANGE), max_size=3),
+    changes_truncated=st.booleans(),
+    changes_total=st.integers(0),
 )
 
 

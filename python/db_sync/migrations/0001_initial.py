@@ -60,6 +60,7 @@ class Migration(migrations.Migration):
                 ("conflict_resolution", models.CharField(default="REMOTE_WINS", max_length=20)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
+                ("column_rules", models.JSONField(blank=True, null=True)),
             ],
             options={
                 "managed": False,

@@ -15,8 +15,21 @@ pub struct Creation {
     pub tables: Vec<String>,
     /// What adds its foreign keys, once every table is there.
     pub foreign_keys: Vec<String>,
-    /// What could not be carried over: what it is, and the name of the column or index.
-    pub left_out: Vec<(&'static str, String)>,
+    /// What could not be carried over, with the name of the column, index or foreign key.
+    pub left_out: Vec<(LeftOut, String)>,
+}
+
+/// Part of a definition that another kind of server has no words for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeftOut {
+    /// An index.
+    Index,
+    /// A foreign key.
+    ForeignKey,
+    /// The expression that computes a column.
+    Expression,
+    /// A column's default.
+    Default,
 }
 
 /// Who translates: from which words into which, and which collations the other server knows.
@@ -60,7 +73,7 @@ impl Translation<'_> {
             let carried = (ordinary || self.to != Dialect::Sqlite && self.from != Dialect::Sqlite)
                 && index.columns.iter().all(|(name, _)| known(name));
             if !carried {
-                creation.left_out.push(("The index", index.name.clone()));
+                creation.left_out.push((LeftOut::Index, index.name.clone()));
                 continue;
             }
             let part = |(name, part): &(String, Option<u64>)| {
@@ -152,7 +165,7 @@ impl Translation<'_> {
         &self,
         table: &Table,
         column: &Column,
-        left_out: &mut Vec<(&'static str, String)>,
+        left_out: &mut Vec<(LeftOut, String)>,
     ) -> String {
         let name = self.to.quote(&column.name);
         let kind = self.column_type(table, column);
@@ -166,7 +179,7 @@ impl Translation<'_> {
                 let kept = if computed.stored { "STORED" } else { "VIRTUAL" };
                 return format!("{text} GENERATED ALWAYS AS ({}) {kept}", computed.expression);
             }
-            left_out.push(("The expression", column.name.clone()));
+            left_out.push((LeftOut::Expression, column.name.clone()));
             return text;
         }
         text += match (column.nullable, &column.kind) {
@@ -176,7 +189,7 @@ impl Translation<'_> {
         };
         match self.default(column, &kind) {
             Ok(default) => text += &default,
-            Err(()) => left_out.push(("The default", column.name.clone())),
+            Err(()) => left_out.push((LeftOut::Default, column.name.clone())),
         }
         if column.counts && self.to != Dialect::Sqlite {
             text += " AUTO_INCREMENT";

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from db_sync.engine import sync
+from db_sync.engine import interrupted_report, sync
 from db_sync.errors import SyncError, error_from, exit_status
 from db_sync.printout import Line, Tone, error_lines, report_lines
 from db_sync.report import ErrorReport, SyncReport
@@ -90,6 +90,11 @@ class Command(BaseCommand):
             metavar="auto|binlog|digest|watermark",
             help=_("how an INCREMENTAL run finds changed rows"),
         )
+        parser.add_argument(
+            "--create-tables",
+            action="store_true",
+            help=_("make tables that one side lacks there, from the other side's definition"),
+        )
         parser.add_argument("--force", action="store_true", help=_("do what a guard would refuse"))
         parser.add_argument(
             "--json", action="store_true", help=_("print one JSON object and nothing else")
@@ -124,19 +129,31 @@ class Command(BaseCommand):
                 capture=options["capture"],
                 force=options["force"],
                 dry_run=options["dry_run"],
+                create_tables=options["create_tables"],
                 env_file=options["env_file"],
                 progress="never" if quiet else options["progress"],
             )
         except SyncError as error:
             raise self._failed(error, as_json=options["json"]) from error
         except KeyboardInterrupt as interrupt:
+            done = interrupted_report(interrupt)
+            if done is not None:
+                self._tell(done, options)
+                raise CommandError(_unfinished(done), returncode=done.exit_code) from interrupt
             raise self._failed(error_from(_INTERRUPTED), as_json=options["json"]) from interrupt
-        if options["json"]:
-            self.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False))
-        elif not quiet:
-            self._print(report_lines(report, detailed=options["verbosity"] > 1))
+        self._tell(report, options)
         if not report.ok:
             raise CommandError(_unfinished(report), returncode=report.exit_code)
+
+    def _tell(self, report: SyncReport, options: dict[str, Any]) -> None:
+        if options["json"]:
+            self.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False))
+        elif options["verbosity"] > 0:
+            self._print(report_lines(report, detailed=options["verbosity"] > 1))
+        else:
+            # Whoever wants no words wants those of failures all the same.
+            for error in report.errors:
+                self._print(error_lines(error))
 
     def _print(self, lines: Iterable[Line]) -> None:
         styles = {
@@ -158,6 +175,8 @@ class Command(BaseCommand):
 
 def _unfinished(report: SyncReport) -> str:
     match report.exit_code:
+        case 3 if report.dry_run:
+            return _("The run would leave conflicts for a person, or rows as they are.")
         case 3:
             return _("Done, but conflicts wait for a person or rows were skipped.")
         case 4:
