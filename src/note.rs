@@ -49,6 +49,8 @@ notes! {
     FOREIGN_BASE = "What was remembered of the table was made from other databases or keys and counts as none: equal rows are adopted, nothing is deleted because of it.";
     /// A base that was carried over.
     CARRIED_OVER = "The table's definition changed since the last sync; what was remembered of its rows was carried over.";
+    /// A bag.
+    BAG = "Nothing identifies the table's rows: they were counted, and the target was given as many of each as the source has.";
     /// A capture that cannot be had.
     NO_CAPTURE = "Capture {capture} is not to be had here; digests were used.";
     /// A trigger at work.

@@ -3,6 +3,7 @@
 //! `make test` starts the servers and says where they are; see `support::pairing`. Every test makes databases of
 //! its own and drops them.
 
+mod bags;
 mod check;
 mod columns;
 mod create;

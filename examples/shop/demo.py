@@ -51,10 +51,13 @@ def main() -> None:
         "The remote side has a shop's data, the local side is empty.", ["seed_shop", "--rows=1000"]
     )
     step(
-        "The first sync: every row of the shop_ tables is inserted on LOCAL. Look at 'rows' and 'verified'.",
+        "The first sync: every row of the shop is inserted on LOCAL. Look at 'rows'.",
         ["sync_db", "--type", "FULL", "--verbose"],
     )
-    step("People work on both sides, and two of them change the price of one product.", ["shop_demo_changes"])
+    step(
+        "People work on both sides, and two of them change the price of one product.",
+        ["shop_demo_changes"],
+    )
     step(
         "What would a sync do? Nothing is written; look at the rows under each table.",
         ["sync_db", "--dry-run"],

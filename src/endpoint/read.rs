@@ -145,6 +145,22 @@ async fn gather<T>(
     streamed.map(|()| kept)
 }
 
+/// Sends every row of a table whose rows nothing identifies: by what it is taken away alone, and its cells.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn bag(
+    connection: &mut Connection,
+    view: &View<'_>,
+    to: &Sender<Vec<(Value, Row)>>,
+) -> Result<()> {
+    let split = |mut row: Row| {
+        let cells = row.split_off(1);
+        Ok(row.pop().map(|handle| (handle, cells)))
+    };
+    connection.stream(&view.select_bag(), to, split).await
+}
+
 /// The digest of each chunk; `lows` are the chunks' lowest ordinals, ascending, the first of them 0.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 //! tells the rooms below what to do, in which order, and what to do when one of them says no.
 
 pub mod apply;
+pub mod bag;
 pub mod batch;
 pub mod cancel;
 pub mod carry_over;
@@ -306,6 +307,15 @@ async fn sweep(
             }
             turns[at]
                 .go_on(async |table| {
+                    if table.pair.is_bag() {
+                        let ours = table.settings.policy.direction.target() == Some(target);
+                        let due = ours && write == Write::Insert && !table.surplus.is_empty();
+                        return if due {
+                            bag::apply(run, lines, table, target).await
+                        } else {
+                            Ok(())
+                        };
+                    }
                     let list = std::mem::take(table.plan.writes[target].of(write));
                     let mut later = Worklist::default();
                     let site = Site { run, target, write, effort };

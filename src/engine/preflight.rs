@@ -14,8 +14,8 @@ use crate::journal::schema::{self, Existing};
 use crate::journal::settings::{self, DEFAULTS, TableSettings};
 use crate::model::{PerSide, Side, Table};
 use crate::plan::order::{Ranked, order};
-use crate::plan::policy::Policy;
-use crate::plan::schema_match::{ColumnRules, Difference, TablePair, pair};
+use crate::plan::policy::{Policy, SyncType};
+use crate::plan::schema_match::{ColumnRules, Difference, TablePair, pair, pair_bag};
 
 /// One table of a run: how it is synced and what it is, or why it cannot be.
 pub struct Job {
@@ -218,12 +218,30 @@ fn job(settings: TableSettings, tables: &Tables, made: Option<Made>) -> Job {
     let found =
         PerSide::new(Side::Remote, Side::Local).map(|side| find(tables, side, name).cloned());
     let pair = match (found.remote, found.local) {
-        (Some(remote), Some(local)) => pair(name, PerSide::new(remote, local), &settings.rules)
-            .map_err(|differences| stopped(name, &differences)),
+        (Some(remote), Some(local)) => {
+            pair(name, PerSide::new(remote.clone(), local.clone()), &settings.rules)
+                .or_else(|differences| bag(&settings, (remote, local), differences))
+                .map_err(|differences| stopped(name, &differences))
+        }
         (None, _) => Err(missing(Side::Remote)),
         (_, None) => Err(missing(Side::Local)),
     };
     Job { settings, pair, made }
+}
+
+/// Without a key, a one-way FULL can still count rows.
+fn bag(
+    settings: &TableSettings,
+    (remote, local): (Table, Table),
+    differences: Vec<Difference>,
+) -> std::result::Result<TablePair, Vec<Difference>> {
+    let mut stopping = differences.iter().filter(|difference| difference.stops());
+    let keyless = stopping.all(|difference| matches!(difference, Difference::NoKey { .. }));
+    let Policy { direction, sync_type, .. } = settings.policy;
+    if !keyless || direction.target().is_none() || sync_type != SyncType::Full {
+        return Err(differences);
+    }
+    pair_bag(&settings.table, PerSide::new(remote, local), &settings.rules)
 }
 
 /// The first difference that stops; the others are found once it is mended.

@@ -9,7 +9,7 @@ use super::compare::compare;
 use super::plan::Plan;
 use super::walk;
 use super::worklist::Item;
-use super::{Lines, Run, findings};
+use super::{Lines, Run, bag, findings};
 use crate::capture::{self, Proposal, digest, scan};
 use crate::config::Capture;
 use crate::endpoint::{Dialect, View};
@@ -47,6 +47,8 @@ pub struct TableRun {
     pub pair: TablePair,
     /// What was remembered.
     pub base: Base,
+    /// Of a table of which nothing identifies the rows: what the source has more than the target.
+    pub surplus: bag::Surplus,
     /// What the current round will do.
     pub plan: Plan,
     /// Rows on each side.
@@ -114,6 +116,7 @@ impl TableRun {
             settings,
             pair,
             base,
+            surplus: bag::Surplus::new(),
             rows: PerSide::default(),
             scanned: 0,
             written: PerSide::default(),
@@ -138,6 +141,12 @@ impl TableRun {
     /// # Errors
     /// `SYNC_008` where a guard refuses; else the failure with its code.
     pub async fn look(&mut self, run: &Run, lines: &mut Lines) -> Result<()> {
+        if self.pair.is_bag() {
+            bag::look(run, lines, self).await?;
+            self.looks_settled = self.plan.writes_nothing();
+            self.skipped = self.plan.skipped;
+            return self.refuse(run);
+        }
         if let Standing::Former(former) = self.base.standing.clone() {
             carry_over(run, lines, self, &former).await?;
             self.note(Note::new(note::CARRIED_OVER));

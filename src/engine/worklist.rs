@@ -1,7 +1,9 @@
 //! Decisions waiting to be carried out, in memory while they are few and on disk when they are many.
 
 use std::io::{BufReader, Read, Seek, SeekFrom, Write as _};
+use std::marker::PhantomData;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tempfile::SpooledTempFile;
 
@@ -33,14 +35,15 @@ pub struct Item {
 }
 
 /// Items in the order in which they were put in.
-pub struct Worklist {
+pub struct Worklist<T = Item> {
     file: SpooledTempFile,
     items: u64,
+    of: PhantomData<T>,
 }
 
-impl Default for Worklist {
+impl<T> Default for Worklist<T> {
     fn default() -> Self {
-        Self { file: SpooledTempFile::new(IN_MEMORY), items: 0 }
+        Self { file: SpooledTempFile::new(IN_MEMORY), items: 0, of: PhantomData }
     }
 }
 
@@ -56,7 +59,7 @@ fn no_room(problem: &std::io::Error) -> SyncError {
         .with("address", place.display())
 }
 
-impl Worklist {
+impl<T: Serialize + DeserializeOwned> Worklist<T> {
     /// How many items there are.
     pub fn len(&self) -> u64 {
         self.items
@@ -71,7 +74,7 @@ impl Worklist {
     ///
     /// # Errors
     /// `SYS_001` where the temporary folder has no room.
-    pub fn push(&mut self, item: &Item) -> Result<()> {
+    pub fn push(&mut self, item: &T) -> Result<()> {
         let unwritable = |_| no_room(&std::io::Error::from(std::io::ErrorKind::InvalidData));
         let bytes = postcard::to_stdvec(item).map_err(unwritable)?;
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
@@ -85,7 +88,7 @@ impl Worklist {
     ///
     /// # Errors
     /// As [`Self::push`] and [`Batches::next`].
-    pub fn take(&mut self, items: usize) -> Result<Vec<Item>> {
+    pub fn take(&mut self, items: usize) -> Result<Vec<T>> {
         let mut batches = std::mem::take(self).drain()?;
         let taken = batches.next(items)?;
         loop {
@@ -98,25 +101,26 @@ impl Worklist {
     }
 
     /// Takes everything out, batch by batch.
-    pub fn drain(self) -> Result<Batches> {
+    pub fn drain(self) -> Result<Batches<T>> {
         let mut file = self.file;
         file.seek(SeekFrom::Start(0)).map_err(|problem| no_room(&problem))?;
-        Ok(Batches { file: BufReader::new(file), left: self.items })
+        Ok(Batches { file: BufReader::new(file), left: self.items, of: PhantomData })
     }
 }
 
 /// What is left of a worklist.
-pub struct Batches {
+pub struct Batches<T = Item> {
     file: BufReader<SpooledTempFile>,
     left: u64,
+    of: PhantomData<T>,
 }
 
-impl Batches {
+impl<T: DeserializeOwned> Batches<T> {
     /// At most this many of the next items; none at the end.
     ///
     /// # Errors
     /// `SYS_002` where the temporary file cannot be read back.
-    pub fn next(&mut self, rows: usize) -> Result<Vec<Item>> {
+    pub fn next(&mut self, rows: usize) -> Result<Vec<T>> {
         let mut items = Vec::new();
         while self.left > 0 && items.len() < rows {
             let mut length = [0; 4];

@@ -3,7 +3,9 @@
 //! Decimals by value, JSON by structure (key order and spacing ignored; 1 and 1.0 kept apart),
 //! temporal values by value, doubles by their bits, text by its bytes.
 
-use super::json::same_json;
+use sha2::{Digest, Sha256};
+
+use super::json::{normal_json, same_json};
 use super::number::Decimal;
 use super::row::Row;
 use super::value::{Value, parse_uuid};
@@ -57,9 +59,75 @@ pub fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
+/// 128 bits of a row that are the same for rows that mean the same.
+pub fn fingerprint(row: &Row) -> u128 {
+    let mut hasher = Sha256::new();
+    for cell in row {
+        let (class, text) = normal(cell);
+        hasher.update(format!("{class}{}:", text.len()));
+        hasher.update(text);
+    }
+    hasher.finalize().iter().take(16).fold(0, |bits, byte| bits << 8 | u128::from(*byte))
+}
+
+/// A cell in the one spelling of everything that means the same.
+fn normal(cell: &Value) -> (char, Vec<u8>) {
+    let number = |number: &Decimal| ('n', number.to_string().into_bytes());
+    match cell {
+        Value::Null => ('0', Vec::new()),
+        Value::Int(whole) => number(&Decimal::from(*whole)),
+        Value::Decimal(decimal) => number(decimal),
+        Value::Float(double) => match Decimal::from_f64(*double) {
+            Some(decimal) if double.to_bits() != (-0.0_f64).to_bits() => number(&decimal),
+            _ => ('f', double.to_bits().to_be_bytes().to_vec()),
+        },
+        Value::Text(text) => ('t', text.as_bytes().to_vec()),
+        Value::Bytes(bytes) => ('b', bytes.clone()),
+        Value::Date(date) => ('d', date.to_string().into_bytes()),
+        Value::DateTime(moment) => ('m', moment.to_string().into_bytes()),
+        Value::Time(time) => ('c', time.to_string().into_bytes()),
+        Value::Json(text) => ('j', normal_json(text).into_bytes()),
+        Value::Uuid(uuid) => ('u', uuid.to_vec()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_that_mean_the_same_have_one_fingerprint() {
+        let decimal = |text: &str| Value::Decimal(Decimal::parse(text).unwrap());
+        let alike = [
+            (Value::Int(3), decimal("3.00")),
+            (Value::Float(12.5), decimal("12.50")),
+            (
+                Value::Json(r#"{"a": [1, 2.50], "b": 1e1}"#.into()),
+                Value::Json(r#"{"b":10.0,"a":[1,2.5]}"#.into()),
+            ),
+        ];
+        for (a, b) in alike {
+            assert!(same(&a, &b), "{a:?} {b:?}");
+            assert_eq!(fingerprint(&vec![a]), fingerprint(&vec![b]));
+        }
+        let apart = [
+            Value::Null,
+            Value::text(""),
+            Value::text("3"),
+            Value::Int(3),
+            Value::Float(-0.0),
+            Value::Int(0),
+            Value::Json("3".into()),
+            Value::Json("3.0".into()),
+            Value::Json(r#"{"a":1,"a":2}"#.into()),
+            Value::Json(r#"{"a":2}"#.into()),
+        ];
+        let prints: std::collections::HashSet<u128> =
+            apart.iter().map(|cell| fingerprint(&vec![cell.clone()])).collect();
+        assert_eq!(prints.len(), apart.len());
+        let row = |a: &str, b: &str| fingerprint(&vec![Value::text(a), Value::text(b)]);
+        assert_ne!(row("ab", "c"), row("a", "bc"));
+    }
 
     #[test]
     fn numbers_by_value() {

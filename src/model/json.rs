@@ -52,6 +52,55 @@ fn same_json_number(a: &str, b: &str) -> bool {
         && Decimal::parse(a).is_some_and(|number| Some(number) == Decimal::parse(b))
 }
 
+/// A document in the one spelling of all that mean the same; as it is where it cannot be read or a name occurs twice.
+pub fn normal_json(text: &str) -> String {
+    match serde_json::from_str(text) {
+        Ok(document) if !repeats_a_name(text) => {
+            let mut spelled = String::new();
+            spell(&document, &mut spelled);
+            spelled
+        }
+        _ => text.to_owned(),
+    }
+}
+
+fn spell(document: &Json, to: &mut String) {
+    match document {
+        Json::Number(number) => {
+            let text = number.to_string();
+            let negative = text.starts_with('-');
+            match Decimal::parse(&text) {
+                Some(number) if !negative || number != Decimal::from(0) => {
+                    to.push_str(&number.to_string());
+                    to.push_str(if is_json_integer(&text) { "" } else { "." });
+                }
+                _ => to.push_str(&text),
+            }
+        }
+        Json::Array(items) => {
+            to.push('[');
+            for item in items {
+                spell(item, to);
+                to.push(',');
+            }
+            to.push(']');
+        }
+        Json::Object(fields) => {
+            let mut names: Vec<(&String, &Json)> = fields.iter().collect();
+            names.sort_unstable_by_key(|(name, _)| *name);
+            to.push('{');
+            for (name, value) in names {
+                to.push_str(&Json::String(name.clone()).to_string());
+                to.push(':');
+                spell(value, to);
+                to.push(',');
+            }
+            to.push('}');
+        }
+        other => to.push_str(&other.to_string()),
+    }
+}
+
 /// Whether a name occurs twice in one object, of which MySQL keeps the last alone.
 pub fn repeats_a_name(text: &str) -> bool {
     matches!(serde_json::from_str(text), Ok(Repeats(true)))

@@ -188,6 +188,27 @@ pub fn pair(
     Ok(TablePair { name: name.to_owned(), columns, key, parts, form, tables, differences })
 }
 
+/// Pairs two tables of which nothing identifies the rows: a bag, in which rows are only counted.
+///
+/// # Errors
+/// Every [`Difference`] found, where one of them stops.
+pub fn pair_bag(
+    name: &str,
+    tables: PerSide<Table>,
+    rules: &ColumnRules,
+) -> Result<TablePair, Vec<Difference>> {
+    let mut differences = Vec::new();
+    for side in Side::BOTH {
+        alone(&tables, side, rules, &mut differences);
+    }
+    let columns = paired(&tables, rules, &mut differences);
+    if columns.is_empty() || differences.iter().any(Difference::stops) {
+        return Err(differences);
+    }
+    let (key, parts, form) = (Vec::new(), Vec::new(), KeyForm::Hashed(Vec::new()));
+    Ok(TablePair { name: name.to_owned(), columns, key, parts, form, tables, differences })
+}
+
 /// Columns that one side alone has.
 fn alone(
     tables: &PerSide<Table>,
@@ -294,6 +315,11 @@ impl TablePair {
     /// Cells of a row that stand in key columns, as a key.
     pub fn key_names(&self) -> impl Iterator<Item = &str> {
         self.key.iter().map(|at| self.columns[*at].name.as_str())
+    }
+
+    /// Whether nothing identifies the rows.
+    pub fn is_bag(&self) -> bool {
+        self.key.is_empty()
     }
 
     /// Whether some columns make no conflict.

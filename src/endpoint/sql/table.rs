@@ -90,6 +90,30 @@ impl View<'_> {
             .cells(all().map(|column| column.kind.clone()))
     }
 
+    /// Every synced cell of every row, and by what the row is taken away alone: its signature, or SQLite's own number of it.
+    pub fn select_bag(&self) -> Statement {
+        let columns: Vec<String> =
+            self.columns().map(|column| shown(self.dialect, column)).collect();
+        let handle = match self.dialect {
+            Dialect::Sqlite => "rowid".to_owned(),
+            _ => signature(self),
+        };
+        let kind = if self.dialect == Dialect::Sqlite { SIGNED } else { UNSIGNED };
+        let (columns, table) = (columns.join(","), self.quoted());
+        Statement::new(format!("SELECT {handle},{columns} FROM {table}"))
+            .cells([kind].into_iter().chain(self.columns().map(|column| column.kind.clone())))
+    }
+
+    /// One row goes, by what [`Self::select_bag`] gave.
+    pub fn delete_one(&self, handle: Value) -> Statement {
+        let table = self.quoted();
+        let sql = match self.dialect {
+            Dialect::Sqlite => format!("DELETE FROM {table} WHERE rowid=?"),
+            _ => format!("DELETE FROM {table} WHERE {}=? LIMIT 1", signature(self)),
+        };
+        Statement::new(sql).args([handle])
+    }
+
     /// Count and sum of signatures per chunk. `lows` are the chunks' lowest ordinals, ascending, of which the
     /// first row's number is `first`; the last chunk ends at `last`. Chunks without rows are absent.
     pub fn select_digests(&self, lows: &[u64], last: u64) -> Statement {

@@ -1,0 +1,67 @@
+//! Tables of which nothing identifies the rows.
+
+use crate::support::each_pairing;
+use crate::support::pairing::{table, written};
+
+const ONE_WAY: &str = "--type FULL --direction REMOTE_TO_LOCAL";
+
+#[test]
+fn a_one_way_full_counts_rows() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE logline (at DATETIME, level VARCHAR(10), price DECIMAL(10,2), note VARCHAR(40))");
+        pair.remote.sql(
+            "INSERT INTO logline VALUES ('2024-01-01 00:00:00','info',1.5,'x'),('2024-01-01 00:00:00','info',1.5,'x'),\
+             (NULL,NULL,NULL,NULL),('2024-01-02 00:00:00','warn',2,'商品'),(NULL,'Warn',2,''),(NULL,'warn',2,NULL)",
+        );
+        pair.local.sql("INSERT INTO logline VALUES ('2024-01-01 00:00:00','info',1.5,'x'),(NULL,'warn',2,''),(NULL,'warn',2,'')");
+        let shown = pair.sync(&format!("{ONE_WAY} --dry-run"));
+        assert_eq!(written(&shown), 7, "{}: {shown:#?}", pair.name);
+        let report = pair.sync(ONE_WAY);
+        let counts = table(&report, "logline").remote_to_local;
+        assert_eq!(
+            (report.exit_code, counts.inserted, counts.deleted),
+            (0, 5, 2),
+            "{}: {report:#?}",
+            pair.name
+        );
+        assert!(table(&report, "logline").verified);
+        pair.assert_same("SELECT at, level, price, note FROM logline ORDER BY at, note");
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM db_sync_undo WHERE action='DELETE'"), "2");
+        pair.assert_settled(ONE_WAY);
+        pair.local.sql(
+            "DELETE FROM logline WHERE level='info'; INSERT INTO logline (note) VALUES ('mine')",
+        );
+        let kept = pair.sync(&format!("{ONE_WAY} --conflict LOCAL_WINS"));
+        assert_eq!((kept.exit_code, written(&kept)), (0, 2), "{}: {kept:#?}", pair.name);
+        let skipped = pair.sync(&format!("{ONE_WAY} --conflict SKIP"));
+        assert_eq!((skipped.exit_code, written(&skipped)), (3, 0), "{}: {skipped:#?}", pair.name);
+        pair.sync(ONE_WAY);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM logline WHERE note='mine'"), "0");
+    });
+}
+
+#[test]
+fn the_other_way_and_guards() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE line (v INTEGER)");
+        let flags = "--type FULL --direction LOCAL_TO_REMOTE";
+        let wins = format!("{flags} --conflict LOCAL_WINS");
+        pair.local.sql("INSERT INTO line VALUES (1),(1),(2)");
+        assert_eq!(written(&pair.sync(&wins)), 3, "{}", pair.name);
+        pair.assert_same("SELECT v FROM line ORDER BY v");
+        pair.local.sql("DELETE FROM line");
+        let refused = pair.sync(&wins);
+        assert_eq!(refused.errors[0].code, "SYNC_008", "{}: {refused:#?}", pair.name);
+        assert_eq!(written(&pair.sync(&format!("{wins} --force"))), 3);
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM line"), "0");
+        for flags in ["", "--type FULL", "--direction REMOTE_TO_LOCAL --type INCREMENTAL"] {
+            let report = pair.sync(flags);
+            assert_eq!(
+                (report.exit_code, report.errors[0].code),
+                (1, "SYNC_006"),
+                "{}: {report:#?}",
+                pair.name
+            );
+        }
+    });
+}
