@@ -84,7 +84,7 @@ notes! {
     /// A missing table.
     NO_TABLE = "The table does not exist on {side}.";
     /// Both sides count up alike.
-    COUNTERS = "Both sides count column {column} up by {step} from {offset}: new rows of both sides take the same keys and become conflicts.";
+    COUNTERS = "Both sides number new rows of these tables by themselves, and alike: {tables}. Rows that both sides make between two runs take the same keys and are conflicts; a configuration file should keep the setting.";
     /// Servers that spell tables' names differently.
     LETTER_CASE = "The servers keep the letter case of tables' names differently (lower_case_table_names is {remote} on REMOTE and {local} on LOCAL); names are paired in any letter case.";
     /// An index that could not be carried over.

@@ -384,3 +384,66 @@ fn computed_unique_values_change_places() {
         pair.assert_settled("");
     }
 }
+
+#[test]
+fn rows_that_cannot_be_without_each_other() {
+    each_pairing(|pair| {
+        for side in [&pair.remote, &pair.local] {
+            side.sql(if side.is_file() {
+                "CREATE TABLE store (id INTEGER NOT NULL PRIMARY KEY, manager INTEGER NOT NULL REFERENCES staff (id)); \
+                 CREATE TABLE staff (id INTEGER NOT NULL PRIMARY KEY, store INTEGER NOT NULL REFERENCES store (id)); \
+                 CREATE TABLE sale (id INTEGER NOT NULL PRIMARY KEY, staff INTEGER NOT NULL REFERENCES staff (id))"
+            } else {
+                "CREATE TABLE store (id INTEGER NOT NULL PRIMARY KEY, manager INTEGER NOT NULL); \
+                 CREATE TABLE staff (id INTEGER NOT NULL PRIMARY KEY, store INTEGER NOT NULL, FOREIGN KEY (store) REFERENCES store (id)); \
+                 ALTER TABLE store ADD FOREIGN KEY (manager) REFERENCES staff (id); \
+                 CREATE TABLE sale (id INTEGER NOT NULL PRIMARY KEY, staff INTEGER NOT NULL, FOREIGN KEY (staff) REFERENCES staff (id))"
+            });
+        }
+        let sales: Vec<String> = (1..=3000).map(|id| format!("({id},{})", id % 2 + 1)).collect();
+        let circle = |id: u32| {
+            format!("INSERT INTO store VALUES ({id},{id}); INSERT INTO staff VALUES ({id},{id})")
+        };
+        let unchecked = |side: &crate::support::Database, sql: &str| {
+            side.sql(&if side.is_file() {
+                format!("PRAGMA foreign_keys=OFF; {sql}")
+            } else {
+                format!("SET foreign_key_checks=0; {sql}")
+            });
+        };
+        unchecked(
+            &pair.remote,
+            &format!("{}; {}; INSERT INTO sale VALUES {}", circle(1), circle(2), sales.join(",")),
+        );
+        // One whose manager nobody has heard of stays where it is, and with it who works there.
+        unchecked(&pair.remote, "INSERT INTO store VALUES (7,99); INSERT INTO staff VALUES (7,7)");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 3, "{}: {:#?}", pair.name, report.errors);
+        let count = |table: &str| pair.local.cell(&format!("SELECT COUNT(*) FROM {table}"));
+        assert_eq!(
+            [count("store"), count("staff"), count("sale")],
+            ["2", "2", "3000"],
+            "{}",
+            pair.name
+        );
+        pair.assert_settled("");
+        // They go together too, but not while somebody else needs one of them.
+        unchecked(
+            &pair.remote,
+            "DELETE FROM sale WHERE staff=2; DELETE FROM staff WHERE id=2; DELETE FROM store WHERE id=2",
+        );
+        pair.local.sql("INSERT INTO sale VALUES (9001,2)");
+        let report = pair.sync("--force");
+        assert_eq!(report.exit_code, 3, "{}: {:#?}", pair.name, report.errors);
+        assert_eq!(
+            [count("store"), count("staff"), count("sale")],
+            ["2", "2", "1501"],
+            "{}",
+            pair.name
+        );
+        pair.local.sql("DELETE FROM sale WHERE id=9001");
+        pair.sync("--force");
+        assert_eq!([count("store"), count("staff")], ["1", "1"], "{}", pair.name);
+        pair.assert_settled("");
+    });
+}

@@ -204,6 +204,21 @@ impl Connection {
         self.execute(&Statement::new(begin)).await.map(drop)
     }
 
+    /// Whether this line looks after foreign keys, cascades included, from the next transaction on. SQLite does not listen
+    /// to this within a transaction.
+    ///
+    /// # Errors
+    /// The [`Fault`].
+    pub async fn check_foreign_keys(&mut self, checked: bool) -> std::result::Result<(), Fault> {
+        let sql = match (&self.session, checked) {
+            (Session::MySql(_), true) => "SET SESSION foreign_key_checks=1",
+            (Session::MySql(_), false) => "SET SESSION foreign_key_checks=0",
+            (Session::Sqlite(_), true) => "PRAGMA foreign_keys=ON",
+            (Session::Sqlite(_), false) => "PRAGMA foreign_keys=OFF",
+        };
+        self.execute(&Statement::new(sql)).await.map(drop)
+    }
+
     /// Commits.
     ///
     /// # Errors

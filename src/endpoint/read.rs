@@ -305,7 +305,8 @@ fn unsigned(view: &View<'_>, connection: &Connection) -> SyncError {
     connection.place().error(error::PACKET_TOO_LARGE).with("table", &view.pair.name)
 }
 
-fn shared_key(view: &View<'_>, cells: Vec<Value>) -> Key {
+/// A key from its cells as this side shows them.
+pub(super) fn shared_key(view: &View<'_>, cells: Vec<Value>) -> Key {
     Key(view.pair.parts.iter().zip(cells).map(|(part, value)| part.shared(value)).collect())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Whoever calls has locked the rows, has fitted the cells to the columns, and takes the fault apart.
 
-use super::{Connection, Dialect, Fault, RowFault, View};
+use super::{Connection, Dialect, Fault, RowFault, View, read};
 use crate::model::{Column, ForeignKey, Key, Kind, Row, Value, row};
 
 /// New rows, in as few statements as arguments and bytes allow. On a fault some statements may have been done:
@@ -131,6 +131,24 @@ pub async fn delete(
     keys: &[Key],
 ) -> Result<(), Fault> {
     connection.execute(&view.delete(keys)).await.map(drop)
+}
+
+/// Which of these rows refer to a parent that is not there.
+///
+/// # Errors
+/// The [`Fault`].
+pub async fn orphans(
+    connection: &mut Connection,
+    view: &View<'_>,
+    foreign_key: &ForeignKey,
+    keys: &[Key],
+) -> Result<Vec<Key>, Fault> {
+    let mut found = Vec::new();
+    for keys in keys.chunks(500) {
+        let rows = connection.try_fetch(&view.select_orphans(foreign_key, keys)).await?;
+        found.extend(rows.into_iter().map(|cells| read::shared_key(view, cells)));
+    }
+    Ok(found)
 }
 
 /// Which of these values of a parent's columns children still refer to.

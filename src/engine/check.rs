@@ -32,6 +32,7 @@ pub async fn schemas(run: &mut Run, lines: &mut PerSide<Connection>) -> Result<S
     );
     let look = Look { run, tables: &tables, collations: &collations, counters };
     let mut found: Vec<Finding> = settings.iter().flat_map(|row| look.table(row)).collect();
+    found.extend(look.counting(&settings));
     found.extend(look.letter_case());
     let stops = found.iter().any(|finding| finding.level == Level::Error);
     Ok(SchemaReport { tables: settings.len(), findings: found, exit_code: u8::from(stops) })
@@ -68,8 +69,7 @@ impl Look<'_> {
             Ok(pair) => pair.differences,
             Err(differences) => differences,
         };
-        let found = differences.iter().map(|difference| self.difference(name, both, difference));
-        found.chain(self.counting(name, both, settings.policy.direction)).collect()
+        differences.iter().map(|difference| self.difference(name, both, difference)).collect()
     }
 
     fn missing(&self, name: &str, on: Side, there: &Table) -> Finding {
@@ -142,25 +142,24 @@ impl Look<'_> {
     }
 
     /// Both sides make new keys, and the same ones.
-    fn counting(
-        &self,
-        name: &str,
-        tables: PerSide<&Table>,
-        direction: Direction,
-    ) -> Option<Finding> {
-        let counted = |side: Side| tables[side].columns.iter().find(|column| column.counts);
-        let (column, _) = counted(Side::Remote).zip(counted(Side::Local))?;
+    fn counting(&self, settings: &[TableSettings]) -> Option<Finding> {
+        let counted = |side: Side, name: &str| {
+            find(self.tables, side, name)
+                .is_some_and(|table| table.columns.iter().any(|column| column.counts))
+        };
+        let both = settings
+            .iter()
+            .filter(|row| row.policy.direction == Direction::Both)
+            .filter(|row| Side::BOTH.into_iter().all(|side| counted(side, &row.table)));
+        let names: Vec<&str> = both.map(|row| row.table.as_str()).collect();
         let (remote, local) = (self.counters.remote, self.counters.local);
         let meet = remote.step == 1
             || local.step == 1
             || remote.step == local.step && remote.offset == local.offset;
-        if direction != Direction::Both || !meet {
+        if names.is_empty() || !meet {
             return None;
         }
-        let note = Note::new(note::COUNTERS)
-            .with("column", &column.name)
-            .with("step", remote.step)
-            .with("offset", remote.offset);
+        let note = Note::new(note::COUNTERS).with("tables", names.join(", "));
         let file = Side::BOTH.into_iter().any(|side| self.run.dialect(side) == Dialect::Sqlite);
         let sql = (!file).then(|| {
             format!(
@@ -169,7 +168,7 @@ impl Look<'_> {
                 mend::count_in_twos(2)
             )
         });
-        Some(finding(name, Some(&column.name), Level::Note, None, note, sql))
+        Some(finding("*", None, Level::Note, None, note, sql))
     }
 
     fn letter_case(&self) -> Option<Finding> {

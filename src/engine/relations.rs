@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::batch::Ready;
 use crate::endpoint::read::Found;
 use crate::endpoint::{Connection, Fault, RowFault, View, write};
-use crate::model::{Column, ForeignKey, Key, Reaction, Row, Table, Value, canonical};
+use crate::model::{Column, ForeignKey, Key, Kind, Reaction, Row, Table, Value, canonical};
 use crate::plan::merge::Write;
 use crate::plan::stand_in::stand_ins;
 
@@ -23,13 +23,24 @@ pub async fn with_children(
     rows: &[&Ready],
     before: &HashMap<Key, Found>,
 ) -> Result<HashSet<u64>, Fault> {
-    let mut blocked = HashSet::new();
-    let suffers = |key: &&ForeignKey| match write {
+    let suffers = |key: &ForeignKey| match write {
         Write::Delete => true,
         Write::Update => key.on_update == Reaction::LetGo,
         Write::Insert => false,
     };
-    for foreign_key in table(view).referenced_by.iter().filter(suffers) {
+    left_behind(connection, view, rows, before, suffers).await
+}
+
+/// Which of the rows were, before they changed or went, something to which children refer through one of these keys.
+async fn left_behind(
+    connection: &mut Connection,
+    view: &View<'_>,
+    rows: &[&Ready],
+    before: &HashMap<Key, Found>,
+    keys: impl Fn(&ForeignKey) -> bool,
+) -> Result<HashSet<u64>, Fault> {
+    let mut blocked = HashSet::new();
+    for foreign_key in table(view).referenced_by.iter().filter(|key| keys(key)) {
         let columns = foreign_key.parent_columns.iter().map(|name| position(view, name));
         let Some(columns) = columns.collect::<Option<Vec<_>>>() else { continue };
         let parents: Vec<&Column> =
@@ -61,6 +72,89 @@ pub async fn with_children(
         }
     }
     Ok(blocked)
+}
+
+/// Which of these new rows refer to a parent that neither is there nor comes before them among themselves. Only foreign keys
+/// whose values have one spelling are looked at: what a collation makes of others its server alone can say.
+///
+/// # Errors
+/// The [`Fault`].
+pub async fn orphans_to_be(
+    connection: &mut Connection,
+    view: &View<'_>,
+    rows: &[&Ready],
+) -> Result<HashSet<u64>, Fault> {
+    let mut orphans = HashSet::new();
+    for key in &table(view).foreign_keys {
+        let columns: Option<Vec<usize>> =
+            key.columns.iter().map(|name| position(view, name)).collect();
+        let Some(columns) = columns else { continue };
+        let types: Vec<&Column> =
+            columns.iter().map(|at| &view.pair.columns[*at].sides[view.side]).collect();
+        let exact = |column: &&Column| matches!(column.kind, Kind::Int { .. } | Kind::Uuid);
+        if !types.iter().all(exact) {
+            continue;
+        }
+        let cells = |ready: &Ready, columns: &[usize]| -> Option<Vec<Value>> {
+            let row = ready.row.as_ref()?;
+            let values: Vec<Value> = columns.iter().map(|at| row[*at].clone()).collect();
+            values.iter().all(|value| !value.is_null()).then_some(values)
+        };
+        let parents = ForeignKey {
+            child: key.parent.clone(),
+            columns: key.parent_columns.clone(),
+            ..key.clone()
+        };
+        let wanted: HashSet<Vec<Value>> =
+            rows.iter().filter_map(|ready| cells(ready, &columns)).collect();
+        let wanted: Vec<Vec<Value>> = wanted.into_iter().collect();
+        let mut there: HashSet<Vec<Value>> = HashSet::new();
+        for wanted in wanted.chunks(500) {
+            there.extend(write::referred(connection, view, &parents, wanted, &types).await?);
+        }
+        let own: Option<Vec<usize>> = (key.parent == key.child)
+            .then(|| key.parent_columns.iter().map(|name| position(view, name)).collect())
+            .flatten();
+        for ready in rows {
+            let orphan = cells(ready, &columns).is_some_and(|wanted| {
+                let itself = own.as_ref().and_then(|own| cells(ready, own));
+                !there.contains(&wanted) && itself.as_ref() != Some(&wanted)
+            });
+            if orphan {
+                orphans.insert(ready.item.ordinal);
+            } else if let Some(own) = &own {
+                there.extend(cells(ready, own));
+            }
+        }
+    }
+    Ok(orphans)
+}
+
+/// Which rows that were written while nobody looked after foreign keys break one: they refer to nothing, or something
+/// refers to what they no longer are.
+///
+/// # Errors
+/// The [`Fault`].
+pub async fn broken(
+    connection: &mut Connection,
+    view: &View<'_>,
+    write: Write,
+    rows: &[&Ready],
+    before: &HashMap<Key, Found>,
+) -> Result<HashSet<u64>, Fault> {
+    let mut broken =
+        left_behind(connection, view, rows, before, |_| write != Write::Insert).await?;
+    if write == Write::Delete {
+        return Ok(broken);
+    }
+    let keys: Vec<Key> = rows.iter().map(|ready| ready.item.key.clone()).collect();
+    for key in &table(view).foreign_keys {
+        let orphans: HashSet<Key> =
+            write::orphans(connection, view, key, &keys).await?.into_iter().collect();
+        let theirs = rows.iter().filter(|ready| orphans.contains(&ready.item.key));
+        broken.extend(theirs.map(|ready| ready.item.ordinal));
+    }
+    Ok(broken)
 }
 
 /// Makes room: for each unique key whose value changes, the row takes a value meanwhile that no row has. A row that cannot

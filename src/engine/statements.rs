@@ -3,6 +3,7 @@
 //! A statement of many rows that is refused has done nothing; it is halved until the row at fault stands alone.
 
 use super::batch::Ready;
+use super::relations;
 use crate::endpoint::{Connection, Fault, RowFault, View, write};
 use crate::error::{self, SyncError};
 use crate::model::{Key, Row, Side, row};
@@ -64,9 +65,10 @@ pub async fn write(
     // Rows that do not fit into one statement together go one by one.
     let size: usize = rows.iter().filter_map(|ready| ready.row.as_ref()).map(row::weight).sum();
     let at_once = if size < view.packet / 2 { at_once } else { 1 };
-    let mut waiting: Vec<&[&Ready]> = rows.chunks(at_once).rev().collect();
-    while let Some(rows) = waiting.pop() {
-        let fault = match one_statement(connection, view, write, rows).await {
+    let chunks = rows.chunks(at_once).rev();
+    let mut waiting: Vec<(Vec<&Ready>, bool)> = chunks.map(|rows| (rows.to_vec(), true)).collect();
+    while let Some((rows, whole)) = waiting.pop() {
+        let fault = match one_statement(connection, view, write, &rows).await {
             Ok(()) => continue,
             // SQLite does not say which end of the foreign key fails.
             Err(Fault::Row(RowFault::ForeignKey)) if write == Write::Delete => Refused::HasChildren,
@@ -74,12 +76,24 @@ pub async fn write(
             Err(Fault::LockWait) => Refused::Locked,
             Err(fault) => return Err(fault),
         };
-        if let [row] = rows {
+        if let [row] = &rows[..] {
             refused.push((row.item.ordinal, fault));
-        } else {
-            let (first, second) = rows.split_at(rows.len() / 2);
-            waiting.extend([second, first]);
+            continue;
         }
+        let orphaned = write == Write::Insert && fault == Refused::Row(RowFault::ForeignKey);
+        if whole && orphaned {
+            // Most often many rows lack one parent: they are found at once, rather than one by one.
+            let orphans = relations::orphans_to_be(connection, view, &rows).await?;
+            let (out, rest): (Vec<&Ready>, Vec<&Ready>) =
+                rows.into_iter().partition(|ready| orphans.contains(&ready.item.ordinal));
+            refused.extend(out.iter().map(|ready| (ready.item.ordinal, fault.clone())));
+            if !rest.is_empty() {
+                waiting.push((rest, false));
+            }
+            continue;
+        }
+        let (first, second) = rows.split_at(rows.len() / 2);
+        waiting.extend([(second.to_vec(), false), (first.to_vec(), false)]);
     }
     Ok(refused)
 }

@@ -120,6 +120,8 @@ pub struct Column {
     pub default: Option<DefaultValue>,
     /// Whether the server counts it up.
     pub counts: bool,
+    /// Whether the server sets it to the present moment whenever the row changes.
+    pub touched: bool,
     /// How the server computes it; then it is never written and never compared.
     pub computed: Option<Computed>,
     /// Whether `SELECT *` leaves it out.

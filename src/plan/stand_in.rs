@@ -135,6 +135,7 @@ mod tests {
             nullable: false,
             default: None,
             counts: false,
+            touched: false,
             computed: None,
             invisible: false,
             loose: false,

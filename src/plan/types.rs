@@ -164,6 +164,7 @@ mod tests {
             nullable: false,
             default: None,
             counts: false,
+            touched: false,
             computed: None,
             invisible: false,
             loose: false,

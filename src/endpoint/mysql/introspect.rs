@@ -184,6 +184,7 @@ fn column(row: &Row, is_json: bool, dialect: Dialect) -> Column {
         kind,
         default: default.and_then(|default| default_value(default, &extra, dialect)),
         counts: extra.contains("auto_increment"),
+        touched: extra.contains("on update current_timestamp"),
         invisible: extra.contains("invisible"),
         declared,
         nullable,

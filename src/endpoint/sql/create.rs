@@ -191,6 +191,11 @@ impl Translation<'_> {
             Ok(default) => text += &default,
             Err(()) => left_out.push((LeftOut::Default, column.name.clone())),
         }
+        if let (true, true, Kind::DateTime { fraction } | Kind::Timestamp { fraction }) =
+            (column.touched, related, &column.kind)
+        {
+            text = format!("{text} ON UPDATE CURRENT_TIMESTAMP({fraction})");
+        }
         if column.counts && self.to != Dialect::Sqlite {
             text += " AUTO_INCREMENT";
         }

@@ -269,6 +269,29 @@ impl View<'_> {
             .cells(parents.iter().map(|parent| parent.kind.clone()))
     }
 
+    /// Which of these rows refer to a parent that is not there; the parents that are cannot go before the transaction ends.
+    pub fn select_orphans(&self, foreign_key: &ForeignKey, keys: &[Key]) -> Statement {
+        let quote = |name: &String| self.dialect.quote(name);
+        let table = self.quoted();
+        let own = |name: &String| format!("{table}.{}", quote(name));
+        let given: Vec<String> =
+            foreign_key.columns.iter().map(|name| format!("{} IS NOT NULL", own(name))).collect();
+        let pairs = foreign_key.parent_columns.iter().zip(&foreign_key.columns);
+        let meets: Vec<String> = pairs
+            .map(|(parent, child)| format!("db_sync_parent.{}={}", quote(parent), own(child)))
+            .collect();
+        let lock = if self.dialect == Dialect::Sqlite { "" } else { " LOCK IN SHARE MODE" };
+        let (key, parent) = (self.shown_key().join(","), quote(&foreign_key.parent));
+        let (given, meets) = (given.join(" AND "), meets.join(" AND "));
+        let matching = self.matching(keys.len());
+        Statement::new(format!(
+            "SELECT {key} FROM {table} WHERE ({matching}) AND {given} AND NOT EXISTS \
+             (SELECT 1 FROM {parent} AS db_sync_parent WHERE {meets}{lock})"
+        ))
+        .args(keys.iter().flat_map(|key| self.key_args(key)))
+        .cells(self.key_columns().map(|column| column.kind.clone()))
+    }
+
     /// A key's cells in the form in which this side's columns take them.
     fn key_args(&self, key: &Key) -> Vec<Value> {
         let fitted = |(column, value)| fit::fit(value, column).unwrap_or_else(|_| value.clone());

@@ -158,6 +158,7 @@ fn column(row: &Row) -> Column {
         kind,
         default: row.get(3).and_then(Value::as_text).and_then(default_value),
         counts: rowid,
+        touched: false,
         computed: generated
             .then(|| Computed { expression: String::new(), stored: number(row, 5) == 3 }),
         invisible: false,

@@ -3,20 +3,23 @@
 //!
 //! Everything that was put off is locked and checked as in any batch. Rows whose unique values change step aside, rows that
 //! should go let go of their parents; then one after another is written as soon as it can be, new rows at first without
-//! the references that nothing answers yet. Either all of it goes in, or it is tried again without what still cannot.
+//! the references that nothing answers yet. What cannot come about in this way (a shop and its manager, neither of whom may
+//! be without the other) is tried while nobody looks after foreign keys, and whether they hold is asked before the commit.
+//! Either all of it goes in, or it is tried again without what still cannot.
+
+mod stages;
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use super::apply::{ATTEMPTS, prepare, read_back};
-use super::batch::{Effort, Ready, Site};
-use super::ledger::Turn;
-use super::record::{Done, record};
-use super::statements::{self, Refused};
-use super::trouble::{Trouble, trouble};
-use super::{Lines, Run, relations};
+use crate::endpoint::View;
 use crate::endpoint::read::{self, Found, Lock};
-use crate::endpoint::{Connection, Fault, RowFault, View, write};
+use crate::engine::apply::{ATTEMPTS, prepare, read_back};
+use crate::engine::batch::{Effort, Ready, Site};
+use crate::engine::ledger::Turn;
+use crate::engine::record::{Done, record};
+use crate::engine::trouble::{Trouble, trouble};
+use crate::engine::{Lines, Run};
 use crate::error::SyncError;
 use crate::journal::base::Base;
 use crate::model::{Key, Side, Signature, row};
@@ -26,6 +29,8 @@ use crate::plan::schema_match::TablePair;
 /// Rows that are untied at once, and their bytes.
 const ROWS: usize = 20_000;
 const BYTES: usize = 64 << 20;
+/// Rows of each kind that are tried first.
+const FEW: usize = 200;
 /// Times that rows are left out before the rest is given up.
 const LEFT_OUT: u32 = 5;
 
@@ -37,6 +42,13 @@ struct Strand {
     rows: Vec<Ready>,
 }
 
+/// Whether the side looks after foreign keys during a transaction.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Checks {
+    On,
+    Off,
+}
+
 /// What an attempt came to.
 enum Outcome {
     /// Everything went in.
@@ -45,27 +57,35 @@ enum Outcome {
     Without(HashSet<(usize, u64)>),
 }
 
-/// Unties what was put off on one side, as much of it as fits at once. Answers how many rows went in; the others are put
-/// off again.
+/// Unties what was put off on one side: a few rows of each kind, on which often all the others wait, else as many as fit at
+/// once. Answers how many rows went in; the others are put off again.
 pub async fn untie(run: &Run, lines: &mut Lines, turns: &mut [Turn], target: Side) -> u64 {
-    let mut strands = gather(run, lines, turns, target).await;
-    let (mut attempts, mut left_out) = (0, 0);
+    let few = untie_some(run, lines, turns, target, FEW).await;
+    if few > 0 { few } else { untie_some(run, lines, turns, target, ROWS).await }
+}
+
+async fn untie_some(
+    run: &Run,
+    lines: &mut Lines,
+    turns: &mut [Turn],
+    target: Side,
+    each: usize,
+) -> u64 {
+    let mut strands = gather(run, lines, turns, target, each).await;
+    let (mut attempts, mut left_out, mut checks) = (0, 0, Checks::On);
     while strands.iter().any(|strand| !strand.rows.is_empty()) {
-        let outcome = attempt(run, lines, turns, target, &strands).await;
-        if let Ok(Outcome::Done) = outcome {
-            let rows = strands.iter().map(|strand| strand.rows.len() as u64).sum();
-            for strand in &strands {
-                run.progress.advance(&strand.pair.name, strand.rows.len() as u64);
-            }
-            return rows;
-        }
-        lines.writer(target).rollback().await;
-        if target == Side::Remote {
-            lines.local.rollback().await;
-        }
+        let outcome = attempt_with(run, lines, turns, target, &strands, checks).await;
         match outcome {
+            Ok(Outcome::Done) => {
+                for strand in &strands {
+                    run.progress.advance(&strand.pair.name, strand.rows.len() as u64);
+                }
+                return strands.iter().map(|strand| strand.rows.len() as u64).sum();
+            }
+            Ok(Outcome::Without(_)) if checks == Checks::On => checks = Checks::Off,
             Ok(Outcome::Without(refused)) if left_out < LEFT_OUT => {
                 left_out += 1;
+                checks = Checks::On;
                 let stays =
                     |number: usize, ready: &Ready| !refused.contains(&(number, ready.item.ordinal));
                 put_off(turns, target, &mut strands, stays);
@@ -84,8 +104,42 @@ pub async fn untie(run: &Run, lines: &mut Lines, turns: &mut [Turn], target: Sid
     0
 }
 
+/// One transaction, rolled back unless all of it went in.
+async fn attempt_with(
+    run: &Run,
+    lines: &mut Lines,
+    turns: &mut [Turn],
+    target: Side,
+    strands: &[Strand],
+    checks: Checks,
+) -> std::result::Result<Outcome, Trouble> {
+    let place = lines.writer(target).place().clone();
+    let troubled = |fault| trouble(&place, fault);
+    if checks == Checks::Off {
+        lines.writer(target).check_foreign_keys(false).await.map_err(troubled)?;
+    }
+    let outcome = attempt(run, lines, turns, target, strands, checks).await;
+    if !matches!(outcome, Ok(Outcome::Done)) {
+        lines.writer(target).rollback().await;
+        if target == Side::Remote {
+            lines.local.rollback().await;
+        }
+    }
+    // A line on which they could not be switched on again is of no more use, and says so at the next call.
+    if checks == Checks::Off {
+        lines.writer(target).check_foreign_keys(true).await.map_err(troubled)?;
+    }
+    outcome
+}
+
 /// Takes up what was put off: deletions from children to parents, the rest from parents to children.
-async fn gather(run: &Run, lines: &mut Lines, turns: &mut [Turn], target: Side) -> Vec<Strand> {
+async fn gather(
+    run: &Run,
+    lines: &mut Lines,
+    turns: &mut [Turn],
+    target: Side,
+    each: usize,
+) -> Vec<Strand> {
     let mut strands = Vec::new();
     let (mut rows_left, mut bytes_left) = (ROWS, BYTES);
     let all = 0..turns.len();
@@ -98,8 +152,9 @@ async fn gather(run: &Run, lines: &mut Lines, turns: &mut [Turn], target: Side) 
                 run.cancel.check()?;
                 let site = Site { run, target, write, effort: Effort::First };
                 let mut strand = Strand { turn, pair: table.pair.clone(), write, rows: Vec::new() };
-                while rows_left > 0 && bytes_left > 0 {
-                    let at_once = table.batch_rows(run).min(rows_left);
+                while rows_left > 0 && bytes_left > 0 && strand.rows.len() < each {
+                    let at_once =
+                        table.batch_rows(run).min(rows_left).min(each - strand.rows.len());
                     let items = table.plan.writes[target].of(write).take(at_once)?;
                     if items.is_empty() {
                         break;
@@ -153,13 +208,14 @@ struct Held<'a> {
     before: HashMap<Key, Found>,
 }
 
-/// One transaction.
+/// What is between the beginning and the end of a transaction.
 async fn attempt(
     run: &Run,
     lines: &mut Lines,
     turns: &mut [Turn],
     target: Side,
     strands: &[Strand],
+    checks: Checks,
 ) -> std::result::Result<Outcome, Trouble> {
     let writer = lines.writer(target);
     let place = writer.place().clone();
@@ -183,7 +239,8 @@ async fn attempt(
     }
     let views: Vec<View<'_>> =
         strands.iter().map(|strand| run.view(&strand.pair, target)).collect();
-    let refused = write_all(writer, strands, &views, &held).await.map_err(troubled)?;
+    let refused =
+        stages::write_all(writer, strands, &views, &held, checks).await.map_err(troubled)?;
     if !refused.is_empty() {
         return Ok(Outcome::Without(refused));
     }
@@ -244,109 +301,4 @@ fn done<'a>(
         done.after.extend(after);
     }
     all
-}
-
-/// Writes every row as soon as it can be written. Answers those that cannot, by strand and ordinal.
-async fn write_all(
-    writer: &mut Connection,
-    strands: &[Strand],
-    views: &[View<'_>],
-    held: &[Held<'_>],
-) -> std::result::Result<HashSet<(usize, u64)>, Fault> {
-    make_room(writer, strands, views, held).await?;
-    let mut waiting: Vec<Vec<&Ready>> = held.iter().map(|held| held.rows.clone()).collect();
-    let mut open_ended: Vec<(usize, &Ready)> = Vec::new();
-    let mut without_references = false;
-    loop {
-        let mut progress = false;
-        for (number, strand) in strands.iter().enumerate() {
-            let rows = std::mem::take(&mut waiting[number]);
-            let (view, before) = (&views[number], &held[number].before);
-            let blocked =
-                relations::with_children(writer, view, strand.write, &rows, before).await?;
-            let (blocked, free): (Vec<&Ready>, Vec<&Ready>) =
-                rows.iter().copied().partition(|ready| blocked.contains(&ready.item.ordinal));
-            let refused: HashMap<u64, Refused> =
-                statements::write(writer, view, strand.write, &free).await?.into_iter().collect();
-            let mut still = blocked;
-            for ready in free {
-                let Some(refused) = refused.get(&ready.item.ordinal) else { continue };
-                let orphan = *refused == Refused::Row(RowFault::ForeignKey);
-                if without_references
-                    && orphan
-                    && strand.write == Write::Insert
-                    && insert_without_references(writer, view, ready).await?
-                {
-                    open_ended.push((number, ready));
-                } else {
-                    still.push(ready);
-                }
-            }
-            progress |= still.len() < rows.len();
-            waiting[number] = still;
-        }
-        if waiting.iter().all(Vec::is_empty) {
-            break;
-        }
-        if !progress && without_references {
-            let waiting = waiting.iter().enumerate();
-            let left = waiting.flat_map(|(number, rows)| {
-                rows.iter().map(move |ready| (number, ready.item.ordinal))
-            });
-            return Ok(left.collect());
-        }
-        without_references |= !progress;
-    }
-    let mut refused = HashSet::new();
-    for (number, ready) in open_ended {
-        let Some(row) = &ready.row else { continue };
-        let cells = relations::references(&views[number], row);
-        match write::update_columns(writer, &views[number], &ready.item.key, &cells).await {
-            Ok(()) => {}
-            Err(Fault::Row(_)) => drop(refused.insert((number, ready.item.ordinal))),
-            Err(fault) => return Err(fault),
-        }
-    }
-    Ok(refused)
-}
-
-/// Rows whose unique values change step aside; rows that should go let go of their parents.
-async fn make_room(
-    writer: &mut Connection,
-    strands: &[Strand],
-    views: &[View<'_>],
-    held: &[Held<'_>],
-) -> std::result::Result<(), Fault> {
-    for ((strand, view), held) in strands.iter().zip(views).zip(held) {
-        let rows = &held.rows;
-        let blocked = if strand.write == Write::Update {
-            relations::with_children(writer, view, strand.write, rows, &held.before).await?
-        } else {
-            HashSet::new()
-        };
-        for (number, ready) in rows.iter().enumerate() {
-            match strand.write {
-                Write::Update if !blocked.contains(&ready.item.ordinal) => {
-                    relations::step_aside(writer, view, ready, &held.before, number).await?;
-                }
-                Write::Delete => relations::let_go(writer, view, ready).await?,
-                _ => {}
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn insert_without_references(
-    writer: &mut Connection,
-    view: &View<'_>,
-    ready: &Ready,
-) -> std::result::Result<bool, Fault> {
-    let row = ready.row.as_ref().and_then(|row| relations::without_references(view, row));
-    let Some(row) = row else { return Ok(false) };
-    match write::insert(writer, view, &[row]).await {
-        Ok(()) => Ok(true),
-        Err(Fault::Row(_)) => Ok(false),
-        Err(fault) => Err(fault),
-    }
 }
