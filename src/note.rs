@@ -81,6 +81,8 @@ notes! {
     NO_TRANSACTIONS = "The table's storage on {side} has no transactions: a batch that fails there may be half written.";
     /// Triggers.
     TRIGGERS = "Triggers on {side} fire when rows are synced to it; what they change there stays there.";
+    /// Triggers that write to other tables.
+    TRIGGERS_ELSEWHERE = "Triggers on {side} fire when rows are synced to it, and name other tables: {tables}. What they write there counts as a change made on {side}.";
     /// A missing table.
     NO_TABLE = "The table does not exist on {side}.";
     /// Both sides count up alike.

@@ -128,6 +128,39 @@ fn a_trigger_that_changes_what_was_written_never_flows_back() {
 }
 
 #[test]
+fn what_triggers_of_both_sides_write_elsewhere_is_written_once() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE film (id INTEGER NOT NULL PRIMARY KEY, title VARCHAR(20))");
+        pair.both("CREATE TABLE a_text (id INTEGER NOT NULL PRIMARY KEY, title VARCHAR(20))");
+        for side in [&pair.remote, &pair.local] {
+            for (event, then) in [
+                ("INSERT", "INSERT INTO a_text VALUES (NEW.id,NEW.title)"),
+                ("UPDATE", "UPDATE a_text SET title=NEW.title WHERE id=OLD.id"),
+                ("DELETE", "DELETE FROM a_text WHERE id=OLD.id"),
+            ] {
+                side.sql(&format!(
+                    "CREATE TRIGGER on_{event} AFTER {event} ON film FOR EACH ROW {}",
+                    if side.is_file() { format!("BEGIN {then}; END") } else { then.to_owned() }
+                ));
+            }
+        }
+        pair.remote.sql("INSERT INTO film VALUES (1,'one'),(2,'two'),(3,'three')");
+        let same = |sync: &str| {
+            let report = pair.sync(sync);
+            assert_eq!(report.exit_code, 0, "{}: {:#?}", pair.name, report.errors);
+            pair.assert_same("SELECT id, title FROM film ORDER BY id");
+            pair.assert_same("SELECT id, title FROM a_text ORDER BY id");
+            pair.assert_settled("");
+        };
+        same("--type FULL");
+        pair.remote.sql("UPDATE film SET title='II' WHERE id=2; DELETE FROM film WHERE id=3");
+        pair.local.sql("INSERT INTO film VALUES (4,'four'); UPDATE film SET title='I' WHERE id=1");
+        same("--force");
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM a_text"), "3");
+    });
+}
+
+#[test]
 fn every_row_takes_its_neighbours_place() {
     each_pairing(|pair| {
         pair.both(

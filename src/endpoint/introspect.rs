@@ -21,6 +21,25 @@ pub async fn tables(
     }
 }
 
+/// Notes at each table that it has triggers, and which other tables they name.
+pub(super) fn add_triggers(
+    tables: &mut HashMap<String, Table>,
+    triggers: impl Iterator<Item = (String, String)>,
+) {
+    let names: HashMap<String, String> =
+        tables.keys().map(|name| (name.to_lowercase(), name.clone())).collect();
+    for (table, sql) in triggers {
+        let Some(table) = tables.get_mut(&table) else { continue };
+        table.triggers = true;
+        let words = sql.split(|letter: char| !(letter.is_alphanumeric() || "_$".contains(letter)));
+        for name in words.filter_map(|word| names.get(&word.to_lowercase())) {
+            if *name != table.name && !table.touches.contains(name) {
+                table.touches.push(name.clone());
+            }
+        }
+    }
+}
+
 /// The collations that a server has; SQLite's columns need none.
 ///
 /// # Errors

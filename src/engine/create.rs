@@ -118,6 +118,7 @@ fn in_order<'a>(tables: &[&'a Table]) -> Vec<&'a Table> {
             name: &table.name,
             priority: 0,
             parents: table.foreign_keys.iter().map(|key| key.parent.as_str()).collect(),
+            writers: Vec::new(),
         })
         .collect();
     order(&ranked).into_iter().map(|at| tables[at]).collect()

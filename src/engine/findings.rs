@@ -34,7 +34,12 @@ pub fn sentence(difference: &Difference) -> Note {
             both(note::COLLATION, collations).with("column", column).with("side", on)
         }
         Difference::NoTransactions { on } => Note::new(note::NO_TRANSACTIONS).with("side", on),
-        Difference::Triggers { on } => Note::new(note::TRIGGERS).with("side", on),
+        Difference::Triggers { on, touched } if touched.is_empty() => {
+            Note::new(note::TRIGGERS).with("side", on)
+        }
+        Difference::Triggers { on, touched } => {
+            Note::new(note::TRIGGERS_ELSEWHERE).with("side", on).with("tables", touched.join(", "))
+        }
     }
 }
 
@@ -43,7 +48,7 @@ pub fn is_told(difference: &Difference) -> bool {
     matches!(
         difference,
         Difference::Alone { .. } | Difference::Computed { .. } | Difference::NoTransactions { .. }
-    )
+    ) || matches!(difference, Difference::Triggers { touched, .. } if !touched.is_empty())
 }
 
 /// The failure that a difference that stops is.

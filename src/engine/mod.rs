@@ -259,7 +259,9 @@ async fn rounds(run: &Run, lines: &mut Lines, turns: &mut [Turn]) {
                 table.look_again(run, lines).await
             })
             .await;
-            restless |= turn.table().is_some_and(|table| !table.looks_settled);
+            // What is only to be remembered takes a further round too.
+            let rests = |table: &table::TableRun| table.looks_settled && table.plan.is_empty();
+            restless |= turn.table().is_some_and(|table| !rests(table));
         }
         if !restless {
             return;

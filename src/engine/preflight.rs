@@ -257,6 +257,16 @@ fn in_order(jobs: Vec<Job>) -> Vec<Job> {
         let keys = Side::BOTH.into_iter().flat_map(|side| &pair.tables[side].foreign_keys);
         keys.map(|key| key.parent.clone()).collect()
     };
+    let writers = |job: &Job| -> Vec<&str> {
+        let touched = |other: &Job| {
+            other.pair.as_ref().is_ok_and(|pair| {
+                let names = Side::BOTH.into_iter().flat_map(|side| &pair.tables[side].touches);
+                names.into_iter().any(|name| name.eq_ignore_ascii_case(&job.settings.table))
+            })
+        };
+        let others = jobs.iter().filter(|other| touched(other));
+        others.map(|other| other.settings.table.as_str()).collect()
+    };
     let all: Vec<Vec<String>> = jobs.iter().map(parents).collect();
     let ranked: Vec<Ranked<'_>> = jobs
         .iter()
@@ -265,6 +275,7 @@ fn in_order(jobs: Vec<Job>) -> Vec<Job> {
             name: &job.settings.table,
             priority: job.settings.priority,
             parents: parents.iter().map(String::as_str).collect(),
+            writers: writers(job),
         })
         .collect();
     let order = order(&ranked);

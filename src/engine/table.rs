@@ -234,7 +234,7 @@ impl TableRun {
         self.touched.clear();
         self.conflicts.add(self.plan.conflicts);
         self.skipped += self.plan.skipped;
-        self.looks_settled = self.plan.is_empty() && self.plan.moved == 0;
+        self.looks_settled = self.plan.writes_nothing() && self.plan.moved == 0;
         Ok(())
     }
 

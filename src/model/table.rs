@@ -254,6 +254,8 @@ pub struct Table {
     pub transactional: bool,
     /// Whether triggers fire when rows are written.
     pub triggers: bool,
+    /// Other tables that its triggers name, and so may write to.
+    pub touches: Vec<String>,
     /// About how many rows it has; 0 where unknown.
     pub estimated_rows: u64,
 }

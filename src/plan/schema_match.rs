@@ -131,6 +131,8 @@ pub enum Difference {
     Triggers {
         /// The side.
         on: Side,
+        /// Other tables that they name.
+        touched: Vec<String>,
     },
 }
 
@@ -164,7 +166,8 @@ pub fn pair(
             differences.push(Difference::NoTransactions { on: side });
         }
         if tables[side].triggers {
-            differences.push(Difference::Triggers { on: side });
+            let touched = tables[side].touches.clone();
+            differences.push(Difference::Triggers { on: side, touched });
         }
     }
     let columns = paired(&tables, rules, &mut differences);

@@ -3,15 +3,16 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::endpoint::sql::{SIGNED, TEXT, UNSIGNED};
-use crate::endpoint::{Connection, Dialect, Statement};
+use crate::endpoint::{Connection, Dialect, Statement, introspect};
 use crate::error::Result;
 use crate::model::{
     Column, Computed, DefaultValue, ForeignKey, Index, Kind, Reaction, Row, Table, Unique, Value,
 };
 
-const TABLES: &str = "SELECT t.TABLE_NAME,IFNULL(t.ENGINE,''),CAST(IFNULL(t.TABLE_ROWS,0) AS UNSIGNED),IFNULL(t.TABLE_COLLATION,''),\
-    EXISTS(SELECT 1 FROM information_schema.TRIGGERS g WHERE g.EVENT_OBJECT_SCHEMA=t.TABLE_SCHEMA AND g.EVENT_OBJECT_TABLE=t.TABLE_NAME) \
+const TABLES: &str = "SELECT t.TABLE_NAME,IFNULL(t.ENGINE,''),CAST(IFNULL(t.TABLE_ROWS,0) AS UNSIGNED),IFNULL(t.TABLE_COLLATION,'') \
     FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA=DATABASE() AND t.TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY 1";
+
+const TRIGGERS: &str = "SELECT EVENT_OBJECT_TABLE,ACTION_STATEMENT FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA=DATABASE()";
 
 const COLUMNS: &str = "SELECT TABLE_NAME,COLUMN_NAME,DATA_TYPE,COLUMN_TYPE,IS_NULLABLE,IFNULL(EXTRA,''),\
     COLUMN_DEFAULT,CAST(IFNULL(CHARACTER_MAXIMUM_LENGTH,0) AS UNSIGNED),CAST(IFNULL(CHARACTER_OCTET_LENGTH,0) AS UNSIGNED),\
@@ -59,7 +60,7 @@ pub async fn tables(
     connection: &mut Connection,
     dialect: Dialect,
 ) -> Result<HashMap<String, Table>> {
-    let question = Statement::new(TABLES).cells([TEXT, TEXT, UNSIGNED, TEXT, SIGNED]);
+    let question = Statement::new(TABLES).cells([TEXT, TEXT, UNSIGNED, TEXT]);
     let mut tables: HashMap<String, Table> = HashMap::new();
     for row in connection.fetch(&question).await? {
         let table = Table {
@@ -71,7 +72,8 @@ pub async fn tables(
             foreign_keys: Vec::new(),
             referenced_by: Vec::new(),
             transactional: text(&row, 1).eq_ignore_ascii_case("innodb"),
-            triggers: number(&row, 4) > 0,
+            triggers: false,
+            touches: Vec::new(),
             estimated_rows: number(&row, 2),
         };
         tables.insert(table.name.clone(), table);
@@ -102,6 +104,8 @@ pub async fn tables(
     }
     let foreign_keys = connection.fetch(&Statement::new(FOREIGN_KEYS).cells(vec![TEXT; 8])).await?;
     add_foreign_keys(&mut tables, &foreign_keys);
+    let triggers = connection.fetch(&Statement::new(TRIGGERS).cells([TEXT, TEXT])).await?;
+    introspect::add_triggers(&mut tables, triggers.iter().map(|row| (text(row, 0), text(row, 1))));
     Ok(tables)
 }
 

@@ -1,16 +1,16 @@
 //! The catalogue of a SQLite file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::endpoint::sql::{SIGNED, TEXT};
-use crate::endpoint::{Connection, Statement};
+use crate::endpoint::{Connection, Statement, introspect};
 use crate::error::Result;
 use crate::model::{
     Column, Computed, DefaultValue, ForeignKey, Index, Kind, Reaction, Row, Table, Unique, Value,
 };
 
 const TABLES: &str = "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
-const TRIGGERS: &str = "SELECT DISTINCT tbl_name FROM sqlite_master WHERE type='trigger'";
+const TRIGGERS: &str = "SELECT tbl_name,sql FROM sqlite_master WHERE type='trigger'";
 const COLUMNS: &str =
     "SELECT name,type,\"notnull\",dflt_value,pk,hidden FROM pragma_table_xinfo(?) ORDER BY cid";
 const INDEXES: &str = "SELECT l.name,i.name,l.\"unique\" FROM pragma_index_list(?) l JOIN pragma_index_info(l.name) i \
@@ -30,13 +30,10 @@ fn number(row: &Row, at: usize) -> i128 {
 /// # Errors
 /// The failure with its code.
 pub async fn tables(connection: &mut Connection) -> Result<HashMap<String, Table>> {
-    let triggers = connection.fetch(&Statement::new(TRIGGERS).cells([TEXT])).await?;
-    let triggers: HashSet<String> = triggers.iter().map(|row| text(row, 0)).collect();
     let names = connection.fetch(&Statement::new(TABLES).cells([TEXT])).await?;
     let mut tables = HashMap::new();
     for name in names.iter().map(|row| text(row, 0)) {
-        let mut table = table(connection, &name).await?;
-        table.triggers = triggers.contains(&name);
+        let table = table(connection, &name).await?;
         tables.insert(name, table);
     }
     // A foreign key may spell its parent in any letter case; from here on it has the table's own name.
@@ -60,6 +57,8 @@ pub async fn tables(connection: &mut Connection) -> Result<HashMap<String, Table
         }
         parent.referenced_by.push(key);
     }
+    let triggers = connection.fetch(&Statement::new(TRIGGERS).cells([TEXT, TEXT])).await?;
+    introspect::add_triggers(&mut tables, triggers.iter().map(|row| (text(row, 0), text(row, 1))));
     Ok(tables)
 }
 
@@ -76,6 +75,7 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
         referenced_by: Vec::new(),
         transactional: true,
         triggers: false,
+        touches: Vec::new(),
         estimated_rows: 0,
     };
     let mut primary: Vec<(i128, usize)> = Vec::new();
