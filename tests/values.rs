@@ -402,7 +402,9 @@ fn rows(database: &Database) -> BTreeMap<(usize, usize), String> {
     let show = |(number, kind): (usize, &Type)| {
         let show = kind.shown[usize::from(database.is_file())];
         let text = if database.is_file() { "TEXT" } else { "CHAR" };
-        format!("SELECT {number} AS t, id, CAST({show} AS {text}) AS v FROM t{number}")
+        format!(
+            "SELECT {number} AS t, id, CASE WHEN v IS NULL THEN NULL ELSE CAST({show} AS {text}) END AS v FROM t{number}"
+        )
     };
     let questions: Vec<String> = TYPES.iter().enumerate().map(show).collect();
     let rows = database.sql(&questions.join(" UNION ALL "));
@@ -411,10 +413,11 @@ fn rows(database: &Database) -> BTreeMap<(usize, usize), String> {
     rows.iter().map(|row| ((number(&row[0]), number(&row[1])), cell(&row[2]))).collect()
 }
 
-/// The values of a type as one kind of server spells them.
+/// The values of a type as one kind of server spells them, and no value.
 fn values(kind: &Type, server: &str) -> Vec<&'static str> {
     let own = server == "SQLITE" && !kind.sqlite.is_empty();
-    if own { kind.sqlite.to_vec() } else { kind.values.to_vec() }
+    let values = if own { kind.sqlite } else { kind.values };
+    values.iter().copied().chain(["NULL"]).collect()
 }
 
 /// Syncs and says of every type what became of its values; a second run must write nothing.

@@ -20,11 +20,21 @@ pub fn fit(value: &Value, column: &Column) -> Result<Value, Unfit> {
     match value {
         Value::Null if column.nullable => Ok(Value::Null),
         Value::Null => Err("NULL where the column takes none".to_owned()),
+        Value::Uuid(uuid) if is_for_digits(column) => Ok(Value::text(uuid_digits(uuid))),
         _ => match fit_present(value, &column.kind) {
             Err(_) if column.loose && is_stored_as_it_is(value) => Ok(value.clone()),
             fitted => fitted,
         },
     }
+}
+
+/// Whether a text column is too narrow for a UUID with its dashes. SQLite holds to no width, but those who declared one will
+/// look for what fits it.
+fn is_for_digits(column: &Column) -> bool {
+    let Kind::Text { chars, .. } = column.kind else { return false };
+    let declared = column.declared.split(['(', ')']).nth(1);
+    let declared = declared.and_then(|width| width.trim().parse().ok());
+    chars.or(declared).is_some_and(|width: u64| (32..36).contains(&width))
 }
 
 /// What SQLite keeps in any column: its own storage classes.
@@ -171,7 +181,6 @@ fn fit_text(
 ) -> Result<Value, Unfit> {
     let text = match value {
         Value::Text(text) | Value::Json(text) => text.clone(),
-        Value::Uuid(uuid) if chars.is_some_and(|chars| chars < 36) => uuid_digits(uuid),
         Value::Uuid(uuid) => uuid_dashed(uuid),
         Value::Decimal(number) => number.to_string(),
         Value::Int(number) => number.to_string(),
@@ -337,7 +346,16 @@ mod tests {
         assert!(refused(&json("{"), &Kind::Json { binary: false }));
         assert!(refused(&Value::text("c"), &Kind::Enum(vec!["a".into()])));
         assert!(!refused(&Value::text("a,b"), &Kind::Set(vec!["b".into(), "a".into()])));
-        let short = Kind::Text { chars: Some(32), bytes: None, fixed: true };
-        assert_eq!(fit_present(&Value::Uuid([0; 16]), &short), Ok(Value::text("0".repeat(32))));
+        let text = |chars: Option<u64>, declared: &str| Column {
+            kind: Kind::Text { chars, bytes: None, fixed: true },
+            declared: declared.to_owned(),
+            ..Column::of(Kind::Uuid)
+        };
+        let (uuid, digits) = (Value::Uuid([0; 16]), Value::text("0".repeat(32)));
+        assert_eq!(fit(&uuid, &text(Some(32), "char(32)")), Ok(digits.clone()));
+        assert_eq!(fit(&uuid, &text(None, "CHAR(32)")), Ok(digits));
+        let dashed = Value::text("00000000-0000-0000-0000-000000000000");
+        assert_eq!(fit(&uuid, &text(None, "text")), Ok(dashed.clone()));
+        assert_eq!(fit(&uuid, &text(Some(36), "char(36)")), Ok(dashed));
     }
 }

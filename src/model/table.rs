@@ -151,6 +151,24 @@ pub struct Computed {
 }
 
 impl Column {
+    /// A column for tests, NOT NULL and without a declaration.
+    #[cfg(test)]
+    pub fn of(kind: Kind) -> Self {
+        Self {
+            name: "c".to_owned(),
+            kind,
+            declared: String::new(),
+            nullable: false,
+            default: None,
+            counts: false,
+            touched: false,
+            computed: None,
+            invisible: false,
+            loose: false,
+            collation: None,
+        }
+    }
+
     /// Whether a row can be inserted without naming it.
     pub fn has_default(&self) -> bool {
         self.nullable || self.default.is_some() || self.counts || self.computed.is_some()

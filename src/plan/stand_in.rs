@@ -127,22 +127,6 @@ mod tests {
     use super::*;
     use crate::model::fit;
 
-    fn column(kind: Kind) -> Column {
-        Column {
-            name: "c".to_owned(),
-            kind,
-            declared: String::new(),
-            nullable: false,
-            default: None,
-            counts: false,
-            touched: false,
-            computed: None,
-            invisible: false,
-            loose: false,
-            collation: None,
-        }
-    }
-
     #[test]
     fn stand_ins_fit_and_differ() {
         let text = |chars| Kind::Text { chars: Some(chars), bytes: None, fixed: true };
@@ -168,7 +152,7 @@ mod tests {
             Kind::Time { fraction: 0 },
         ];
         for kind in kinds {
-            let column = column(kind);
+            let column = Column::of(kind);
             let tried: Vec<Value> = stand_ins(&column, 5).collect();
             let different: std::collections::HashSet<_> = tried.iter().collect();
             assert!(different.len() >= 150, "{:?}: {}", column.kind, different.len());
@@ -183,7 +167,7 @@ mod tests {
     #[test]
     fn few_labels_are_all_tried() {
         let labels = ["a", "b", "c"].map(str::to_owned).to_vec();
-        let column = column(Kind::Enum(labels));
+        let column = Column::of(Kind::Enum(labels));
         let tried: std::collections::HashSet<Value> = stand_ins(&column, 1).collect();
         assert_eq!(tried.len(), 3);
         assert_eq!(stand_ins(&column, 0).count(), 300);

@@ -157,19 +157,7 @@ mod tests {
     use super::*;
 
     fn column(kind: Kind, collation: Option<&str>) -> Column {
-        Column {
-            name: "c".to_owned(),
-            kind,
-            declared: String::new(),
-            nullable: false,
-            default: None,
-            counts: false,
-            touched: false,
-            computed: None,
-            invisible: false,
-            loose: false,
-            collation: collation.map(str::to_owned),
-        }
+        Column { collation: collation.map(str::to_owned), ..Column::of(kind) }
     }
 
     fn holds(from: Kind, to: Kind) -> bool {

@@ -32,7 +32,7 @@ impl Driver for MySql {
 
 fn bind(arguments: &mut MySqlArguments, value: &Value) -> Result<(), BoxDynError> {
     match value {
-        Value::Null => arguments.add(None::<i64>),
+        Value::Null => arguments.add(None::<String>),
         Value::Int(number) => match i64::try_from(*number) {
             Ok(number) => arguments.add(number),
             Err(_) => arguments.add(u64::try_from(*number)?),

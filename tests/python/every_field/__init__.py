@@ -1,0 +1,1 @@
+"""A Django app whose one model has every kind of field, with the relations of a larger project."""
