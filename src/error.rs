@@ -295,6 +295,10 @@ sentences! {
     IGNORED_NEEDED = Sync001,
         "Table {table}: column {column} is left out by its rule in db_sync_config, and on {side} no row can be made without it.",
         "Give the column a default or allow NULL on {side}, or take it out of the rule.";
+    /// A column that a rule leaves out and other tables refer to.
+    IGNORED_PARENT = Sync001,
+        "Table {table}: column {column} is left out by its rule in db_sync_config, but other tables refer to it on {side}.",
+        "Take the column out of the rule; or leave out the tables that refer to it as well.";
     /// Different keys.
     KEYS_DIFFER = Sync001,
         "Table {table}: the key is ({remote}) on REMOTE and ({local}) on LOCAL.",
@@ -377,7 +381,7 @@ sentences! {
     /// The empty source.
     EMPTY_SOURCE = Sync008,
         "Table {table}: the other side has no rows at all, and this run would delete {count} rows on {side} because of it.",
-        "If the table was emptied on purpose, run it again with --force.";
+        "If the table was emptied on purpose, run it again with --force. If its rows were lost, copy them back with --type FULL and the --direction that leads away from {side}.";
     /// Another run.
     LOCKED = Sync009,
         "Table {table} is being synced by another run.",

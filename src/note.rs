@@ -64,6 +64,8 @@ notes! {
     /// A column that a rule leaves out and rows need.
     IGNORED_NEEDED = "Column {column} is left out by its rule, and on {side} no row can be made without it.";
     /// A column that one server computes.
+    IGNORED_PARENT = "Column {column} is left out by its rule, but other tables refer to it on {side}: what they refer to would be another row there.";
+    /// A column that one side computes.
     COMPUTED = "Column {column} is computed on {side} only, so it is not synced.";
     /// Different keys.
     KEYS = "The key is ({remote}) on REMOTE and ({local}) on LOCAL, so rows cannot be paired.";
@@ -81,6 +83,8 @@ notes! {
     NO_TRANSACTIONS = "The table's storage on {side} has no transactions: a batch that fails there may be half written.";
     /// Triggers.
     TRIGGERS = "Triggers on {side} fire when rows are synced to it; what they change there stays there.";
+    /// A parent that is not synced.
+    PARENT_NOT_SYNCED = "Column {column} refers to {parent}, which is not synced: where both sides number its rows differently, it means another row there.";
     /// Triggers that write to other tables.
     TRIGGERS_ELSEWHERE = "Triggers on {side} fire when rows are synced to it, and name other tables: {tables}. What they write there counts as a change made on {side}.";
     /// A missing table.

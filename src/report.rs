@@ -262,9 +262,7 @@ impl Report {
         for note in &self.notes {
             let _ = writeln!(text, "{}", note.message);
         }
-        for failure in &self.errors {
-            let _ = writeln!(text, "{}: {}\n  {}", failure.code, failure.message, failure.hint);
-        }
+        write_failures(&mut text, &self.errors);
         let written: u64 = self
             .tables
             .iter()
@@ -278,6 +276,33 @@ impl Report {
             self.status, self.sync_type, self.sync_direction, self.duration_ms, self.run_id
         );
         text
+    }
+}
+
+/// Failures of one kind that are told one by one.
+const ONE_BY_ONE: usize = 5;
+
+/// Failures, those of one kind in one table together: the first few, how many more there are, and what to do.
+fn write_failures(text: &mut String, failures: &[Failure]) {
+    let mut kinds: Vec<Vec<&Failure>> = Vec::new();
+    for failure in failures {
+        let alike = |kind: &&mut Vec<&Failure>| {
+            (&kind[0].table, kind[0].code, kind[0].template)
+                == (&failure.table, failure.code, failure.template)
+        };
+        match kinds.iter_mut().find(alike) {
+            Some(kind) => kind.push(failure),
+            None => kinds.push(vec![failure]),
+        }
+    }
+    for kind in kinds {
+        for failure in kind.iter().take(ONE_BY_ONE) {
+            let _ = writeln!(text, "{}: {}", failure.code, failure.message);
+        }
+        if let Some(more) = kind.len().checked_sub(ONE_BY_ONE).filter(|more| *more > 0) {
+            let _ = writeln!(text, "  … and {more} more of this kind (--json lists them)");
+        }
+        let _ = writeln!(text, "  {}", kind[0].hint);
     }
 }
 

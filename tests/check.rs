@@ -88,6 +88,20 @@ fn dialects_warn_of_what_they_cannot_hold() {
     let Some(pair) = Pair::try_of("MYSQL", "MARIADB") else { return };
     pair.both("CREATE TABLE t (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, doc JSON)");
     let report = check(&pair);
-    assert_eq!(found(&report), ["Warning SYNC_003 t.doc", "Note - *."], "{}", report.text());
+    assert_eq!(found(&report), ["Note SYNC_003 t.doc", "Note - *."], "{}", report.text());
+    assert!(report.findings[0].sql.is_none(), "each server has a type of its own for JSON");
     assert!(report.findings[1].sql.as_ref().unwrap().contains("auto_increment_offset=2"));
+}
+
+#[test]
+fn parents_that_are_not_synced_are_named() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    pair.both(
+        "CREATE TABLE kind (id INT NOT NULL PRIMARY KEY); CREATE TABLE entry (id INT NOT NULL PRIMARY KEY, \
+         kind_id INT, FOREIGN KEY (kind_id) REFERENCES kind (id))",
+    );
+    pair.sync("");
+    assert_eq!(found(&check(&pair)), Vec::<String>::new());
+    pair.local.sql("UPDATE db_sync_config SET sync_enabled=0 WHERE table_name='kind'");
+    assert_eq!(found(&check(&pair)), ["Warning - entry.kind_id"]);
 }

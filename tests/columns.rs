@@ -37,6 +37,23 @@ fn an_ignored_column_is_never_synced() {
 }
 
 #[test]
+fn what_other_tables_refer_to_cannot_be_ignored() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE users (id INTEGER NOT NULL PRIMARY KEY, email VARCHAR(40) NOT NULL UNIQUE)");
+        pair.both("CREATE TABLE memberships (id INTEGER NOT NULL PRIMARY KEY, user_id INTEGER REFERENCES users (id))");
+        pair.both("CREATE TABLE badges (id INTEGER NOT NULL PRIMARY KEY, user_id INTEGER, FOREIGN KEY (user_id) REFERENCES users (id))");
+        pair.sync("");
+        pair.local.sql(&rule(r#"{"ignore": ["id"]}"#));
+        pair.remote.sql("INSERT INTO users VALUES (1,'a')");
+        pair.local.sql("INSERT INTO users VALUES (1,'b')");
+        let report = pair.sync("");
+        let error = table(&report, "users").error.clone().unwrap();
+        assert_eq!((error.code, report.exit_code), ("SYNC_001", 1), "{}: {error:#?}", pair.name);
+        assert_eq!(pair.local.cell("SELECT email FROM users"), "b");
+    });
+}
+
+#[test]
 fn a_column_that_makes_no_conflict() {
     each_pairing(|pair| {
         pair.both(USERS);

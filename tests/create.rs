@@ -34,6 +34,21 @@ fn rows(pair: &Pair) -> [String; 2] {
 }
 
 #[test]
+fn a_table_that_is_made_anew_is_filled_and_empties_nothing() {
+    for to in ["MARIADB2", "SQLITE"] {
+        let pair = Pair::of("MARIADB", to);
+        pair.remote.sql("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v INT); INSERT INTO t SELECT seq, seq FROM seq_1_to_100");
+        assert_eq!(pair.sync("--create-tables").exit_code, 0);
+        pair.local.sql("DROP TABLE t");
+        let report = pair.sync("--create-tables");
+        assert_eq!(report.exit_code, 0, "{}: {:#?}", pair.name, report.errors);
+        assert_eq!(table(&report, "t").remote_to_local.inserted, 100);
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM t"), "100");
+        pair.assert_settled("");
+    }
+}
+
+#[test]
 fn a_missing_table_is_made_and_filled_on_every_pair() {
     let kinds = ["MYSQL", "MARIADB", "SQLITE"];
     for from in kinds {

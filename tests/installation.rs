@@ -99,8 +99,12 @@ fn the_first_run_registers_what_both_sides_have_and_nobody_excludes() {
         pair.both("CREATE TABLE kept (id INTEGER NOT NULL PRIMARY KEY); CREATE TABLE django_session (id INTEGER NOT NULL PRIMARY KEY); \
             CREATE TABLE django_q_task (id INTEGER NOT NULL PRIMARY KEY); CREATE TABLE other_one (id INTEGER NOT NULL PRIMARY KEY)");
         pair.local.sql("CREATE TABLE only_here (id INTEGER NOT NULL PRIMARY KEY)");
+        pair.both("CREATE TABLE django_migrations (id INTEGER NOT NULL PRIMARY KEY)");
         let report = pair.try_sync(options("--dry-run"), &[]).unwrap();
         assert_eq!(report.tables.len(), 2);
+        // What each side has migrated is no row of the other's, whatever the pattern.
+        let all = pair.try_sync(options("--dry-run"), &[("DB_SYNC_EXCLUDE", "kept")]).unwrap();
+        assert_eq!(all.tables.len(), 3);
         let more = [
             ("DB_SYNC_TABLES", "k*,*_one,django_*"),
             ("DB_SYNC_DIRECTION", "REMOTE_TO_LOCAL"),

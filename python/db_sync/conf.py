@@ -50,7 +50,9 @@ def databases(env_file: str | os.PathLike[str] | None = None) -> dict[str, dict[
         }
         return {alias: dict(nowhere) for alias in ("default", "remote", "local")}
     sides = {alias: _database(settings[alias]) for alias in ("remote", "local")}
-    return {"default": dict(sides[settings["default"]]), **sides}
+    # In tests `default` and the side that it is are one database too.
+    sides[settings["default"]]["TEST"] = {"MIRROR": "default"}
+    return {"default": {**sides[settings["default"]], "TEST": {}}, **sides}
 
 
 def _database(side: dict[str, Any]) -> dict[str, Any]:

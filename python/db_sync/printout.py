@@ -34,6 +34,8 @@ class Line(NamedTuple):
     tone: Tone = Tone.PLAIN
 
 
+# Failures of one kind that are told one by one.
+_ONE_BY_ONE = 5
 _TONES = {"SUCCESS": Tone.GOOD, "PARTIAL": Tone.WARNING}
 
 
@@ -89,8 +91,7 @@ def report_lines(report: SyncReport, *, detailed: bool) -> Iterator[Line]:
             yield _note(note, "  ")
         for statement in table.create:
             yield from (Line(f"  {line}") for line in f"{statement};".splitlines())
-        for error in _errors_of(table, report.errors):
-            yield from error_lines(error, "  ")
+        yield from _failures(_errors_of(table, report.errors), "  ")
         if table.changes is not None:
             yield from (Line(_change(change)) for change in table.changes)
             more = table.changes_total - len(table.changes)
@@ -99,9 +100,7 @@ def report_lines(report: SyncReport, *, detailed: bool) -> Iterator[Line]:
     for note in report.notes:
         yield _note(note)
     names = {table.table for table in report.tables}
-    for error in report.errors:
-        if error.table not in names:
-            yield from error_lines(error)
+    yield from _failures([error for error in report.errors if error.table not in names])
     yield Line(_totals(report), _TONES.get(report.status, Tone.BAD))
 
 
@@ -129,6 +128,21 @@ def finding_lines(report: SchemaReport) -> Iterator[Line]:
         % {"tables": report.tables, "findings": len(report.findings)},
         Tone.BAD if report.exit_code else Tone.GOOD,
     )
+
+
+def _failures(errors: Iterable[ErrorReport], indent: str = "") -> Iterator[Line]:
+    """Tells failures, those of one kind together: the first few, how many more, and what to do."""
+    kinds: dict[tuple[str, str], list[ErrorReport]] = {}
+    for error in errors:
+        kinds.setdefault((error.code, error.template or error.message), []).append(error)
+    for kind in kinds.values():
+        for error in kind[:_ONE_BY_ONE]:
+            message, *hint = error_lines(error, indent)
+            yield message
+        if len(kind) > _ONE_BY_ONE:
+            more = _("… and %(count)d more of this kind (--json lists them)")
+            yield Line(f"{indent}  " + more % {"count": len(kind) - _ONE_BY_ONE})
+        yield from hint
 
 
 def _note(note: Note, indent: str = "") -> Line:

@@ -67,7 +67,7 @@ pub const KEYS: &[Key] = &[
     key(
         "DB_SYNC_EXCLUDE",
         Some(
-            "django_migrations,django_session,django_q_*,db_sync_*,django_content_type,auth_permission,auth_group_permissions,auth_user_user_permissions",
+            "django_migrations,django_session,django_q_*,db_sync_*,django_content_type,django_admin_log,auth_permission,auth_group_permissions,auth_user_user_permissions",
         ),
         "tables never to register, comma separated, * allowed",
     ),

@@ -10,7 +10,7 @@ use crate::endpoint::sql::mend;
 use crate::endpoint::{Connection, Dialect, introspect};
 use crate::error::{Code, Result};
 use crate::journal::settings::TableSettings;
-use crate::model::{PerSide, Side, Table};
+use crate::model::{Kind, PerSide, Side, Table};
 use crate::note::{self, Note};
 use crate::plan::policy::Direction;
 use crate::plan::schema_match::{Difference, pair};
@@ -32,6 +32,7 @@ pub async fn schemas(run: &mut Run, lines: &mut PerSide<Connection>) -> Result<S
     );
     let look = Look { run, tables: &tables, collations: &collations, counters };
     let mut found: Vec<Finding> = settings.iter().flat_map(|row| look.table(row)).collect();
+    found.extend(look.parents(&settings));
     found.extend(look.counting(&settings));
     found.extend(look.letter_case());
     let stops = found.iter().any(|finding| finding.level == Level::Error);
@@ -74,7 +75,7 @@ impl Look<'_> {
 
     fn missing(&self, name: &str, on: Side, there: &Table) -> Finding {
         let made = self.translation(on).table(there);
-        let sql = [made.tables, made.foreign_keys].concat().join(";\n");
+        let sql = here(on, &[made.tables, made.foreign_keys].concat().join(";\n"));
         let note = Note::new(note::NO_TABLE).with("side", on);
         finding(name, None, Level::Error, Some(Code::Sync001), note, Some(sql))
     }
@@ -93,52 +94,95 @@ impl Look<'_> {
         let retyped = |on: Side, named: &str| {
             let (theirs, ours) = (column(on.other(), named)?, column(on, named)?);
             let to = (table(on).name.as_str(), ours.name.as_str());
-            self.translation(on).modify_column(table(on.other()), theirs, to)
+            let sql = self.translation(on).modify_column(table(on.other()), theirs, to)?;
+            Some(here(on, &sql))
         };
         let dialect = |side: Side| self.run.dialect(side);
         let (level, code, of, sql) = match difference {
             Difference::Alone { column: named, on, needed } => {
                 let (table, other) = (table(*on), on.other());
                 let added = column(*on, named).map(|column| {
-                    self.translation(other).add_column(table, column, &tables[other].name)
+                    let sql =
+                        self.translation(other).add_column(table, column, &tables[other].name);
+                    here(other, &sql)
                 });
                 let level = if *needed { Level::Error } else { Level::Note };
                 (level, needed.then_some(Code::Sync001), Some(named), added)
             }
-            Difference::Ignored { column, .. } => {
+            Difference::Ignored { column, .. } | Difference::IgnoredParent { column, .. } => {
                 (Level::Error, Some(Code::Sync001), Some(column), None)
             }
             Difference::Computed { column, .. } => (Level::Note, None, Some(column), None),
             Difference::Keys { keys } => {
                 let sql =
                     mend::change_key(dialect(Side::Local), &table(Side::Local).name, &keys.remote);
-                (Level::Error, Some(Code::Sync001), None, sql)
+                (Level::Error, Some(Code::Sync001), None, sql.map(|sql| here(Side::Local, &sql)))
             }
             Difference::NoKey { on } => {
                 let sql = mend::add_key(dialect(*on), &table(*on).name);
-                (Level::Error, Some(Code::Sync006), None, sql)
+                (Level::Error, Some(Code::Sync006), None, sql.map(|sql| here(*on, &sql)))
             }
             Difference::Types { column, .. } => {
                 (Level::Error, Some(Code::Sync003), Some(column), retyped(Side::Local, column))
             }
-            Difference::Narrower { column, on, .. } => {
-                (Level::Warning, Some(Code::Sync003), Some(column), retyped(*on, column))
+            Difference::Narrower { column: named, on, .. } => {
+                let kinds = (column(*on, named), column(on.other(), named));
+                // Each server's own type for one thing: it is as it should be, and single values decide.
+                let own = kinds.0.zip(kinds.1).is_some_and(|(a, b)| {
+                    [a, b].iter().any(|column| column.kind == Kind::Uuid)
+                        || [a, b].iter().all(|column| matches!(column.kind, Kind::Json { .. }))
+                });
+                if own {
+                    (Level::Note, Some(Code::Sync003), Some(named), None)
+                } else {
+                    (Level::Warning, Some(Code::Sync003), Some(named), retyped(*on, named))
+                }
             }
             Difference::UniqueAlone { columns, on } => {
                 let other = on.other();
                 let sql = mend::add_unique(dialect(other), &table(other).name, columns);
-                (Level::Warning, Some(Code::Sync002), Some(columns), Some(sql))
+                (Level::Warning, Some(Code::Sync002), Some(columns), Some(here(other, &sql)))
             }
             Difference::Collation { column, on, .. } => {
-                (Level::Warning, Some(Code::Sync002), Some(column), retyped(*on, column))
+                // A file compares bytes, and no collation of a server's does quite that.
+                let servers = Side::BOTH.into_iter().all(|side| dialect(side) != Dialect::Sqlite);
+                let sql = servers.then(|| retyped(*on, column)).flatten();
+                (Level::Warning, Some(Code::Sync002), Some(column), sql)
             }
             Difference::NoTransactions { on } => {
                 let sql = mend::change_storage(dialect(*on), &table(*on).name);
-                (Level::Warning, None, None, Some(sql))
+                (Level::Warning, None, None, Some(here(*on, &sql)))
             }
             Difference::Triggers { .. } => (Level::Note, None, None, None),
         };
         finding(name, of, level, code, findings::sentence(difference), sql)
+    }
+
+    /// Foreign keys to tables that are not synced.
+    fn parents(&self, settings: &[TableSettings]) -> Vec<Finding> {
+        let is_synced =
+            |name: &String| settings.iter().any(|row| row.table.eq_ignore_ascii_case(name));
+        let mut found = Vec::new();
+        for row in settings {
+            let mut keys: Vec<(String, &String)> = Vec::new();
+            for table in
+                Side::BOTH.into_iter().filter_map(|side| find(self.tables, side, &row.table))
+            {
+                for key in table.foreign_keys.iter().filter(|key| !is_synced(&key.parent)) {
+                    let key = (key.columns.join(", "), &key.parent);
+                    if !keys.contains(&key) {
+                        keys.push(key);
+                    }
+                }
+            }
+            for (columns, parent) in keys {
+                let note = Note::new(note::PARENT_NOT_SYNCED)
+                    .with("column", &columns)
+                    .with("parent", parent);
+                found.push(finding(&row.table, Some(&columns), Level::Warning, None, note, None));
+            }
+        }
+        found
     }
 
     /// Both sides make new keys, and the same ones.
@@ -162,11 +206,11 @@ impl Look<'_> {
         let note = Note::new(note::COUNTERS).with("tables", names.join(", "));
         let file = Side::BOTH.into_iter().any(|side| self.run.dialect(side) == Dialect::Sqlite);
         let sql = (!file).then(|| {
-            format!(
-                "-- on REMOTE\n{};\n-- on LOCAL\n{}",
-                mend::count_in_twos(1),
-                mend::count_in_twos(2)
-            )
+            [
+                here(Side::Remote, &mend::count_in_twos(1)),
+                here(Side::Local, &mend::count_in_twos(2)),
+            ]
+            .join(";\n")
         });
         Some(finding("*", None, Level::Note, None, note, sql))
     }
@@ -182,6 +226,11 @@ impl Look<'_> {
             finding("*", None, Level::Note, None, note, None)
         })
     }
+}
+
+/// SQL with a word on where it is to be run.
+fn here(on: Side, sql: &str) -> String {
+    format!("-- on {on}\n{sql}")
 }
 
 fn finding(

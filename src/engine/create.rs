@@ -7,6 +7,7 @@ use super::preflight::Tables;
 use crate::endpoint::sql::create::{Creation, LeftOut, Translation};
 use crate::endpoint::{Connection, Statement, introspect};
 use crate::error::Result;
+use crate::journal::base;
 use crate::journal::settings::TableSettings;
 use crate::model::{PerSide, Side, Table};
 use crate::note::{self, Note};
@@ -68,6 +69,10 @@ pub async fn missing(
                     Some((to.other(), rows));
             }
         } else {
+            // What a table of that name held once has nothing to do with the new one: nothing was deleted from that.
+            for (name, _) in &created {
+                base::forget(&mut lines.local, run.dialect(Side::Local), name).await?;
+            }
             let first = created.iter().flat_map(|(_, creation)| &creation.tables);
             let then = created.iter().flat_map(|(_, creation)| &creation.foreign_keys);
             for sql in first.chain(then) {

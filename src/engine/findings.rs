@@ -18,6 +18,9 @@ pub fn sentence(difference: &Difference) -> Note {
         Difference::Ignored { column, on } => {
             Note::new(note::IGNORED_NEEDED).with("column", column).with("side", on)
         }
+        Difference::IgnoredParent { column, on } => {
+            Note::new(note::IGNORED_PARENT).with("column", column).with("side", on)
+        }
         Difference::Computed { column, on } => {
             Note::new(note::COMPUTED).with("column", column).with("side", on)
         }
@@ -59,6 +62,9 @@ pub fn failure(table: &str, difference: &Difference) -> SyncError {
         }
         Difference::Ignored { column, on } => {
             SyncError::new(error::IGNORED_NEEDED).with("column", column).with("side", on)
+        }
+        Difference::IgnoredParent { column, on } => {
+            SyncError::new(error::IGNORED_PARENT).with("column", column).with("side", on)
         }
         Difference::Types { column, types } => SyncError::new(error::TYPES_DIFFER)
             .with("column", column)

@@ -159,6 +159,9 @@ pub(super) fn find<'a>(tables: &'a Tables, side: Side, name: &str) -> Option<&'a
     tables[side].get(name).or_else(|| tables[side].values().find(alike))
 }
 
+/// What each side's `migrate` has done there; nothing of it holds on the other side, so no pattern makes it a synced table.
+const MIGRATIONS: &str = "django_migrations";
+
 /// Every table that is not excluded and exists on both sides, and where missing ones are made, on either (`both`: those of both
 /// sides as well).
 fn registrable(run: &Run, tables: &Tables, policy: Policy, both: bool) -> Vec<TableSettings> {
@@ -177,6 +180,7 @@ fn registrable(run: &Run, tables: &Tables, policy: Policy, both: bool) -> Vec<Ta
         })
         .filter(|name| matches(&run.settings.tables, name) && !matches(&run.settings.exclude, name))
         .filter(|name| schema::names().all(|ours| ours != name.as_str()))
+        .filter(|name| name.as_str() != MIGRATIONS)
         .map(|name| TableSettings {
             table: name.clone(),
             enabled: true,

@@ -100,6 +100,18 @@ fn bytes(number: u64) -> Value {
     Value::Bytes(number.to_be_bytes().to_vec())
 }
 
+/// Forgets what a table held after the last sync: the next one is its first.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn forget(connection: &mut Connection, dialect: Dialect, table: &str) -> Result<()> {
+    let name = [("table_name", Value::text(table))];
+    for own in [STATE, TABLE] {
+        connection.run(&own::delete(dialect, own, &name)).await?;
+    }
+    Ok(())
+}
+
 impl Base {
     /// A base of nothing.
     pub fn none(table: &str, dialect: Dialect, form: &KeyForm, stamp: Stamp) -> Self {

@@ -97,6 +97,13 @@ pub enum Difference {
         /// Each side's declaration.
         types: PerSide<String>,
     },
+    /// A column left out by its rule to which other tables refer.
+    IgnoredParent {
+        /// The column.
+        column: String,
+        /// The side where they do.
+        on: Side,
+    },
     /// A type that does not hold all that the other side's does.
     Narrower {
         /// The column.
@@ -143,6 +150,7 @@ impl Difference {
             self,
             Self::Alone { needed: true, .. }
                 | Self::Ignored { .. }
+                | Self::IgnoredParent { .. }
                 | Self::Keys { .. }
                 | Self::NoKey { .. }
                 | Self::Types { .. }
@@ -222,7 +230,10 @@ fn alone(
     for column in tables[side].columns.iter().filter(|column| column.computed.is_none()) {
         let (name, needed) = (column.name.clone(), !column.has_default());
         if ColumnRules::has(&rules.ignore, &name) {
-            if needed {
+            let mut children = tables[side].referenced_by.iter();
+            if children.any(|key| ColumnRules::has(&key.parent_columns, &name)) {
+                differences.push(Difference::IgnoredParent { column: name, on: side });
+            } else if needed {
                 differences.push(Difference::Ignored { column: name, on: side });
             }
         } else if tables[side.other()].position(&name).is_none() {

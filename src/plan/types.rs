@@ -105,7 +105,8 @@ fn spelled(kind: &Kind) -> u64 {
         Kind::Date => 10,
         Kind::DateTime { .. } | Kind::Timestamp { .. } => 26,
         Kind::Time { .. } => 17,
-        Kind::Uuid => 36,
+        // Without its dashes, where there is no room for them.
+        Kind::Uuid => 32,
         Kind::Inet => 39,
         Kind::Decimal { precision, .. } => u64::from(*precision) + 3,
         _ => u64::MAX,

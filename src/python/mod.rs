@@ -75,6 +75,7 @@ mod _native {
             "interval": settings.interval_minutes,
             "direction": settings.direction.as_str(),
             "sync_type": settings.sync_type.as_str(),
+            "conflict": settings.strategy.as_str(),
         });
         Ok(told.to_string())
     }

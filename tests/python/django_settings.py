@@ -1,7 +1,13 @@
 """Settings for the tests that need Django but no sync: three aliases, pointed to files per test."""
 
 SECRET_KEY = "for tests"  # noqa: S105
-INSTALLED_APPS = ["django.contrib.contenttypes", "django.contrib.auth", "db_sync", "shop", "every_field"]
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "db_sync",
+    "shop",
+    "every_field",
+]
 DATABASES = {
     alias: {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{alias}.sqlite3"}
     for alias in ("default", "remote", "local")

@@ -25,6 +25,9 @@ def test_default_is_the_side_that_db_env_names(engine: RecordedEngine, side: str
     engine.sides = {"remote": SERVER, "local": FILE, "default": side}
     result = databases()
     assert sorted(result) == ["default", "local", "remote"]
+    # In tests the side that is the default stands for the default's test database.
+    assert result[side].pop("TEST") == {"MIRROR": "default"}
+    assert result["default"].pop("TEST") == {}
     assert result["default"] == result[side]
     assert result["default"] is not result[side]
 
@@ -32,11 +35,12 @@ def test_default_is_the_side_that_db_env_names(engine: RecordedEngine, side: str
 def test_a_file_keeps_its_relative_path(engine: RecordedEngine) -> None:
     engine.sides = {"remote": FILE, "local": FILE, "default": "local"}
     expected = {"ENGINE": "django.db.backends.sqlite3", "NAME": "local.sqlite3"}
-    assert databases()["local"] == expected
+    assert databases()["remote"] == expected
 
 
 def test_a_server_is_strict_and_takes_every_character(engine: RecordedEngine) -> None:
     remote = databases()["remote"]
+    del remote["TEST"]
     options = remote.pop("OPTIONS")
     assert remote == {
         "ENGINE": "django.db.backends.mysql",

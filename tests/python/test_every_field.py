@@ -13,11 +13,11 @@ import pymysql
 import pytest
 from django.db import connections
 from django.utils import timezone
-from every_field.models import Counted, Everything, Label
 from pytest_django import DjangoDbBlocker
 
 import db_sync
 from db_sync.conf import databases
+from every_field.models import Counted, Everything, Label
 
 PAIRS = [("MYSQL", "MARIADB"), ("MARIADB", "MARIADB2"), ("MARIADB", "SQLITE"), ("MYSQL", "SQLITE")]
 MODELS = (Label, Everything, Counted, Everything.labels.through)
@@ -145,7 +145,9 @@ def sides(
 def _rows(alias: str) -> list[list[dict[str, Any]]]:
     # Servers put UUIDs in orders of their own.
     return [
-        sorted(model._base_manager.using(alias).values(), key=lambda row: str(next(iter(row.values()))))
+        sorted(
+            model._base_manager.using(alias).values(), key=lambda row: str(next(iter(row.values())))
+        )
         for model in MODELS
     ]
 
@@ -178,9 +180,7 @@ def test_every_field_arrives_and_changes_flow_both_ways() -> None:
         label = Label.objects.using(side).create(code=f"label-{side}")
         row = Everything.objects.using(side).create(**values, label=label, one=label)
         # Both sides would number these alike, and each row but the first would be a conflict.
-        row.labels.through._base_manager.using(side).create(
-            id=number, everything=row, label=label
-        )
+        row.labels.through._base_manager.using(side).create(id=number, everything=row, label=label)
         other = Everything.objects.using(side).create(itself=row)
         Counted.objects.using(side).create(id=number, parent=other)
     report = db_sync.sync(sync_type="FULL")

@@ -12,6 +12,9 @@ from db_sync.models import SyncConfig
 @pytest.fixture
 def configured(files: Path) -> None:
     call_command("migrate", "db_sync", database="local", verbosity=0)
+    with connections["local"].cursor() as cursor:
+        columns = "last_login, token, seen, a"
+        cursor.execute(f"CREATE TABLE users (id INTEGER PRIMARY KEY, {columns})")
     SyncConfig.objects.create(table_name="users")
 
 
@@ -52,6 +55,7 @@ def test_column_rules_are_what_the_engine_reads() -> None:
         (("set", "users", "colour=red"), "CFG_002"),
         (("set", "users", "priority=1", "enabled=perhaps"), "CFG_002"),
         (("enable", "nobody"), "CFG_003"),
+        (("set", "users", "ignore=nowhere"), "CFG_002"),
     ],
 )
 def test_what_is_not_allowed_changes_nothing(words: tuple[str, ...], code: str) -> None:
@@ -69,3 +73,34 @@ def test_list_shows_rules() -> None:
     call_command("sync_config", "list", stdout=out)
     assert "users" in out.getvalue()
     assert "ignore=a" in out.getvalue()
+
+
+@pytest.mark.usefixtures("configured")
+def test_enable_registers_a_table_as_the_first_run_would(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DB_REMOTE_ENGINE", "sqlite")
+    monkeypatch.setenv("DB_REMOTE_NAME", str(tmp_path / "remote.sqlite3"))
+    monkeypatch.setenv("DB_LOCAL_ENGINE", "sqlite")
+    monkeypatch.setenv("DB_LOCAL_NAME", str(tmp_path / "local.sqlite3"))
+    monkeypatch.setenv("DB_SYNC_CONFLICT", "MANUAL")
+    with connections["remote"].cursor() as cursor:
+        cursor.execute("CREATE TABLE fresh (id INTEGER PRIMARY KEY)")
+    call_command("sync_config", "enable", "fresh", stdout=io.StringIO())
+    row = SyncConfig.objects.get(table_name="fresh")
+    assert (row.sync_enabled, row.conflict_resolution) == (True, "MANUAL")
+    call_command("sync_config", "set", "*", "conflict=SKIP", stdout=io.StringIO())
+    SyncConfig.objects.get(table_name="fresh").delete()
+    call_command("sync_config", "set", "fresh", "priority=3", stdout=io.StringIO())
+    row = SyncConfig.objects.get(table_name="fresh")
+    assert (row.conflict_resolution, row.priority) == ("SKIP", 3)
+
+
+@pytest.mark.usefixtures("files")
+def test_what_is_missing_is_said() -> None:
+    with pytest.raises(CommandError, match="run migrate"):
+        call_command("sync_config", "list")
+    connections["local"].close()
+    connections["local"].settings_dict["NAME"] = "/nowhere/at/all.sqlite3"
+    with pytest.raises(CommandError, match="LOCAL cannot be reached"):
+        call_command("sync_config", "list")

@@ -1,5 +1,7 @@
 """Models that between them use every kind of field that Django has a column for."""
 
+# ruff: noqa: DJ008 - nobody looks at them in the admin.
+
 import uuid
 
 from django.db import models
