@@ -65,3 +65,21 @@ fn the_other_way_and_guards() {
         }
     });
 }
+
+#[test]
+fn rows_that_others_refer_to_stay() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE p (u INTEGER UNIQUE, x INTEGER)");
+        pair.both("CREATE TABLE c (id INTEGER NOT NULL PRIMARY KEY, r INTEGER, FOREIGN KEY (r) REFERENCES p (u) ON DELETE CASCADE)");
+        pair.remote.sql("INSERT INTO p VALUES (1,1),(2,2),(3,3); INSERT INTO c VALUES (1,1),(2,2)");
+        let mirror = "--direction REMOTE_TO_LOCAL --type FULL";
+        assert_eq!(pair.sync(mirror).exit_code, 0);
+        pair.remote.sql("UPDATE p SET x=5 WHERE u<>2");
+        pair.local.sql("INSERT INTO c VALUES (9,1)");
+        let report = pair.sync(&format!("{mirror} --table p --force"));
+        assert_eq!(report.exit_code, 3, "{}: {:#?}", pair.name, report.errors);
+        assert!(report.errors.iter().any(|failure| failure.code == "SYNC_004"));
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM c"), "3", "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT x FROM p WHERE u=3"), "5", "{}", pair.name);
+    });
+}

@@ -50,6 +50,136 @@ fn a_cascade_that_was_not_meant_is_a_conflict() {
 }
 
 #[test]
+fn children_by_a_column_that_is_not_synced_are_seen() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE c (id INTEGER NOT NULL PRIMARY KEY, r INTEGER)");
+        pair.remote.sql("CREATE TABLE p (id INTEGER NOT NULL PRIMARY KEY, v INTEGER)");
+        pair.local.sql(
+            "DROP TABLE c; CREATE TABLE p (id INTEGER NOT NULL PRIMARY KEY, v INTEGER, u INTEGER UNIQUE); \
+             CREATE TABLE c (id INTEGER NOT NULL PRIMARY KEY, r INTEGER, \
+             FOREIGN KEY (r) REFERENCES p (u) ON DELETE CASCADE)",
+        );
+        pair.remote.sql("INSERT INTO p VALUES (1,1),(2,2),(3,3)");
+        pair.sync("");
+        pair.local.sql("UPDATE p SET u=id");
+        pair.local.sql("INSERT INTO c VALUES (7,1)");
+        pair.remote.sql("DELETE FROM p WHERE id<3");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 3, "{}: {report:#?}", pair.name);
+        assert!(report.errors.iter().any(|failure| failure.code == "SYNC_004"));
+        assert_eq!(pair.local.cell("SELECT r FROM c WHERE id=7"), "1", "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM p"), "2", "nobody refers to the other");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn children_that_would_follow_go_in_with_their_parent() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE p (id INTEGER NOT NULL PRIMARY KEY, u INTEGER NOT NULL UNIQUE)");
+        pair.both(
+            "CREATE TABLE c (id INTEGER NOT NULL PRIMARY KEY, r INTEGER, v INTEGER, \
+            FOREIGN KEY (r) REFERENCES p (u) ON UPDATE CASCADE)",
+        );
+        pair.remote
+            .sql("INSERT INTO p VALUES (1,5),(2,3); INSERT INTO c VALUES (1,5,0),(2,5,0),(3,5,0)");
+        pair.sync("");
+        // What the child got on one side alone is no conflict because its parent's update would have changed it, too.
+        pair.local.sql(
+            "UPDATE p SET u=6 WHERE id=1; UPDATE c SET v=1 WHERE id=1; UPDATE c SET r=3 WHERE id=2",
+        );
+        let report = pair.sync("--force");
+        assert_eq!(report.exit_code, 0, "{}: {:#?}", pair.name, report.errors);
+        assert_eq!(table(&report, "c").conflicts.detected, 0, "{}", pair.name);
+        pair.assert_same("SELECT id, u FROM p ORDER BY id");
+        pair.assert_same("SELECT id, r, v FROM c ORDER BY id");
+        assert_eq!(pair.remote.cell("SELECT SUM(r * 10 + v) FROM c"), "151");
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM db_sync_undo WHERE table_name='c' AND run_id IN (SELECT MAX(run_id) FROM db_sync_undo WHERE table_name='p' AND action='UPDATE')"), "3");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn a_cascade_on_one_side_alone_is_a_conflict() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE p (id INTEGER NOT NULL PRIMARY KEY, u INTEGER NOT NULL UNIQUE)");
+        pair.remote.sql("CREATE TABLE c (id INTEGER NOT NULL PRIMARY KEY, r INTEGER)");
+        pair.local.sql("CREATE TABLE c (id INTEGER NOT NULL PRIMARY KEY, r INTEGER, FOREIGN KEY (r) REFERENCES p (u) ON UPDATE CASCADE)");
+        pair.remote.sql("INSERT INTO p VALUES (1,5); INSERT INTO c VALUES (1,5)");
+        pair.sync("");
+        pair.remote.sql("UPDATE p SET u=6");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 3, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, r FROM c");
+        pair.assert_settled("");
+        // Once the child has the new value on its own side as well, both go in.
+        pair.remote.sql("UPDATE c SET r=6");
+        let report = pair.sync("--force");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, u FROM p");
+        pair.assert_same("SELECT id, r FROM c");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn what_children_refer_to_passes_to_another_row() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, u INTEGER UNIQUE, v INTEGER)");
+        pair.both("CREATE TABLE c (id INTEGER NOT NULL PRIMARY KEY, r INTEGER NOT NULL, FOREIGN KEY (r) REFERENCES t (u))");
+        pair.remote.sql("INSERT INTO t VALUES (3,2,0),(4,7,0),(5,8,0),(6,9,0),(7,NULL,0); INSERT INTO c VALUES (1,2),(2,7),(3,9)");
+        pair.sync("");
+        let unchecked = if pair.remote.is_file() {
+            "PRAGMA foreign_keys=OFF"
+        } else {
+            "SET foreign_key_checks=0"
+        };
+        // To a row of another key, by a swap, and from a row that keeps nothing.
+        pair.remote.sql(&format!(
+            "{unchecked}; UPDATE t SET id=2 WHERE id=3; UPDATE t SET u=-1 WHERE id=4; UPDATE t SET u=7 WHERE id=5; \
+             UPDATE t SET u=8 WHERE id=4; UPDATE t SET u=NULL WHERE id=6; UPDATE t SET u=9 WHERE id=7"
+        ));
+        let report = pair.sync("--force");
+        assert_eq!(report.exit_code, 0, "{}: {:#?}", pair.name, report.errors);
+        pair.assert_same("SELECT id, u FROM t ORDER BY id");
+        pair.assert_same("SELECT id, r FROM c ORDER BY id");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn references_that_are_unique_change_places() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE p (id INTEGER NOT NULL PRIMARY KEY)");
+        pair.both("CREATE TABLE c (id INTEGER NOT NULL PRIMARY KEY, r INTEGER NOT NULL UNIQUE, FOREIGN KEY (r) REFERENCES p (id))");
+        pair.remote.sql("INSERT INTO p VALUES (1),(2),(3); INSERT INTO c VALUES (1,1),(2,2)");
+        pair.sync("");
+        pair.remote.sql(
+            "UPDATE c SET r=3 WHERE id=1; UPDATE c SET r=1 WHERE id=2; UPDATE c SET r=2 WHERE id=1",
+        );
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {:#?}", pair.name, report.errors);
+        pair.assert_same("SELECT id, r FROM c ORDER BY id");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn a_restricting_foreign_key_waits_for_its_children() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE p (id INTEGER NOT NULL PRIMARY KEY, u INTEGER NOT NULL UNIQUE)");
+        pair.both("CREATE TABLE c (id INTEGER NOT NULL PRIMARY KEY, r INTEGER, FOREIGN KEY (r) REFERENCES p (u) ON UPDATE RESTRICT ON DELETE RESTRICT)");
+        pair.remote.sql("INSERT INTO p VALUES (1,3); INSERT INTO c VALUES (1,3)");
+        pair.sync("");
+        pair.remote.sql("UPDATE c SET r=NULL; UPDATE p SET u=2");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {:#?}", pair.name, report.errors);
+        pair.assert_same("SELECT id, u FROM p");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
 fn unique_values_change_places() {
     each_pairing(|pair| {
         pair.both("CREATE TABLE slots (id INTEGER NOT NULL PRIMARY KEY, place VARCHAR(20) NOT NULL UNIQUE)");

@@ -172,6 +172,10 @@ impl Place {
                 ));
             }
             275 => return Fault::Row(RowFault::NotHeld("a CHECK constraint".to_owned())),
+            // A foreign key that restricts speaks as if it were a trigger.
+            1811 if message.contains("FOREIGN KEY") => {
+                return Fault::Row(RowFault::ForeignKey);
+            }
             1811 => return Fault::Row(RowFault::NotHeld("a trigger refused it".to_owned())),
             20 | 3091 => {
                 return Fault::Row(RowFault::NotHeld("a value of the wrong type".to_owned()));

@@ -151,7 +151,7 @@ pub async fn orphans(
     Ok(found)
 }
 
-/// Which of these values of a parent's columns children still refer to.
+/// Which of these values of a parent's columns children still refer to; with `orphans` only such as no parent has.
 ///
 /// # Errors
 /// The [`Fault`].
@@ -161,6 +161,38 @@ pub async fn referred(
     foreign_key: &ForeignKey,
     values: &[Vec<Value>],
     parents: &[&Column],
+    orphans: bool,
 ) -> Result<Vec<Row>, Fault> {
-    connection.try_fetch(&view.select_referred(foreign_key, values, parents)).await
+    connection.try_fetch(&view.select_referred(foreign_key, values, parents, orphans)).await
+}
+
+/// Whether any row refers to a table by a foreign key.
+///
+/// # Errors
+/// The [`Fault`].
+pub async fn has_any(
+    connection: &mut Connection,
+    view: &View<'_>,
+    foreign_key: &ForeignKey,
+) -> Result<bool, Fault> {
+    let found = connection.try_fetch(&view.select_any_child(foreign_key)).await?;
+    Ok(!found.is_empty())
+}
+
+/// Which of these rows have children by a foreign key.
+///
+/// # Errors
+/// The [`Fault`].
+pub async fn parents(
+    connection: &mut Connection,
+    view: &View<'_>,
+    foreign_key: &ForeignKey,
+    keys: &[Key],
+) -> Result<Vec<Key>, Fault> {
+    let mut found = Vec::new();
+    for keys in keys.chunks(500) {
+        let rows = connection.try_fetch(&view.select_parents(foreign_key, keys)).await?;
+        found.extend(rows.into_iter().map(|cells| read::shared_key(view, cells)));
+    }
+    Ok(found)
 }

@@ -204,8 +204,7 @@ async fn settle_refused(
     record_collisions(site, lines, table, collided).await
 }
 
-/// Rows whose source is no longer what the decision saw: a cascade of our own may have reached it, as when a parent was
-/// renamed and its children followed. They have not failed; they are looked at again.
+/// Rows whose source is no longer what the decision saw. They have not failed; they are looked at again.
 async fn moved_at_the_source(
     site: &Site<'_>,
     lines: &mut Lines,
@@ -275,7 +274,8 @@ async fn attempt(
             table.moved(&ready.item);
         }
     }
-    let children = relations::with_children(writer, &view, site.write, &current, &before).await;
+    let children =
+        relations::with_children(writer, &view, site.write, &current, &before, false).await;
     let children = children.map_err(|fault| trouble(writer.place(), fault))?;
     refused.extend(children.iter().map(|ordinal| (*ordinal, Refused::HasChildren)));
     current.retain(|ready| !children.contains(&ready.item.ordinal));

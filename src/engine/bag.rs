@@ -8,9 +8,10 @@ use std::collections::HashMap;
 
 use tokio::sync::mpsc::channel;
 
+use super::statements::Refused;
 use super::table::TableRun;
 use super::worklist::Worklist;
-use super::{Lines, Run};
+use super::{Lines, Run, relations};
 use crate::endpoint::{Fault, read, write};
 use crate::error::{self, Result, SyncError};
 use crate::journal::undo::{self, PreImage};
@@ -119,6 +120,11 @@ async fn written(
         for (handle, row) in rows {
             let writer = lines.writer(target);
             let outcome = if write == Write::Delete {
+                if relations::bag_has_children(writer, &view, &row).await.map_err(fatal)? {
+                    let error = Refused::HasChildren.error().with("key", table.row_json(&row));
+                    table.fail(0, error.with("side", target));
+                    continue;
+                }
                 writer.execute(&view.delete_one(handle)).await
             } else {
                 let row = fitted(table, target, &row).unwrap_or_else(|_| row.clone());
@@ -133,7 +139,7 @@ async fn written(
                     images.push(PreImage { write, key: json, before, written: None });
                 }
                 Err(Fault::Row(fault)) => {
-                    let error = super::statements::Refused::Row(fault).error();
+                    let error = Refused::Row(fault).error();
                     let error = error.with("key", table.row_json(&row)).with("side", target);
                     table.fail(0, error);
                 }

@@ -11,8 +11,9 @@ use crate::plan::merge::Write;
 use crate::plan::stand_in::stand_ins;
 
 /// Which of the rows have children that would suffer: those of a row that should go, whatever the foreign key says, and
-/// those that would lose their reference when an update changes what they refer to. What a server does to children by
-/// itself was not decided about.
+/// those that the server would change because an update changes what they refer to. What a server does to children by
+/// itself was not decided about. Children that follow on both sides may do so where they are written `together` with their
+/// parent: those that something else was decided about are written afterwards.
 ///
 /// # Errors
 /// The [`Fault`].
@@ -22,53 +23,152 @@ pub async fn with_children(
     write: Write,
     rows: &[&Ready],
     before: &HashMap<Key, Found>,
+    together: bool,
 ) -> Result<HashSet<u64>, Fault> {
-    let suffers = |key: &ForeignKey| match write {
-        Write::Delete => true,
-        Write::Update => key.on_update == Reaction::LetGo,
-        Write::Insert => false,
-    };
-    left_behind(connection, view, rows, before, suffers).await
+    let mut blocked = with_hidden_children(connection, view, write, rows).await?;
+    for foreign_key in &table(view).referenced_by {
+        let suffers = match write {
+            Write::Delete => true,
+            Write::Update if follows_on_both(view, foreign_key) => !together,
+            Write::Update => foreign_key.on_update != Reaction::Restrict,
+            Write::Insert => false,
+        };
+        if let (true, Some(columns)) = (suffers, parent_columns(view, foreign_key)) {
+            let sought = Sought { foreign_key, columns: &columns, orphans: false };
+            blocked.extend(left_behind(connection, view, rows, before, sought).await?);
+        }
+    }
+    Ok(blocked)
 }
 
-/// Which of the rows were, before they changed or went, something to which children refer through one of these keys.
+/// Which of the rows have children that refer to them by a column that is not synced. What stands in it their side alone
+/// knows, so any child is in the way of a deletion, and of an update where the server computes the column.
+///
+/// # Errors
+/// The [`Fault`].
+pub async fn with_hidden_children(
+    connection: &mut Connection,
+    view: &View<'_>,
+    write: Write,
+    rows: &[&Ready],
+) -> Result<HashSet<u64>, Fault> {
+    let table = table(view);
+    let computed =
+        |name: &String| table.position(name).is_some_and(|at| table.columns[at].computed.is_some());
+    let mut blocked = HashSet::new();
+    for key in &table.referenced_by {
+        let suffers = match write {
+            Write::Delete => true,
+            Write::Update => {
+                key.on_update != Reaction::Restrict && key.parent_columns.iter().any(computed)
+            }
+            Write::Insert => false,
+        };
+        if !suffers || parent_columns(view, key).is_some() {
+            continue;
+        }
+        let keys: Vec<Key> = rows.iter().map(|ready| ready.item.key.clone()).collect();
+        let parents: HashSet<Key> =
+            write::parents(connection, view, key, &keys).await?.into_iter().collect();
+        let theirs = rows.iter().filter(|ready| parents.contains(&ready.item.key));
+        blocked.extend(theirs.map(|ready| ready.item.ordinal));
+    }
+    Ok(blocked)
+}
+
+/// Whether children refer to a row of a table that nothing identifies. Where they do so by a column that is not synced,
+/// nobody can tell for this row, and any child counts.
+///
+/// # Errors
+/// The [`Fault`].
+pub async fn bag_has_children(
+    connection: &mut Connection,
+    view: &View<'_>,
+    row: &Row,
+) -> Result<bool, Fault> {
+    for key in &table(view).referenced_by {
+        let Some(columns) = parent_columns(view, key) else {
+            if write::has_any(connection, view, key).await? {
+                return Ok(true);
+            }
+            continue;
+        };
+        let values: Vec<Value> = columns.iter().map(|at| row[*at].clone()).collect();
+        let types: Vec<&Column> =
+            columns.iter().map(|at| &view.pair.columns[*at].sides[view.side]).collect();
+        let given = values.iter().all(|value| !value.is_null());
+        if given
+            && !write::referred(connection, view, key, &[values], &types, false).await?.is_empty()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether children follow their parent's value on this side and on the other one as well.
+fn follows_on_both(view: &View<'_>, foreign_key: &ForeignKey) -> bool {
+    let folded = |names: &[String]| -> Vec<String> {
+        names.iter().map(|name| name.to_lowercase()).collect()
+    };
+    let alike = |other: &ForeignKey| {
+        other.on_update == Reaction::Follow
+            && other.child.eq_ignore_ascii_case(&foreign_key.child)
+            && folded(&other.columns) == folded(&foreign_key.columns)
+            && folded(&other.parent_columns) == folded(&foreign_key.parent_columns)
+    };
+    let others = &view.pair.tables[view.side.other()].referenced_by;
+    foreign_key.on_update == Reaction::Follow && others.iter().any(alike)
+}
+
+/// Where the columns that a foreign key refers to stand among the synced ones; `None` where one is not synced.
+fn parent_columns(view: &View<'_>, foreign_key: &ForeignKey) -> Option<Vec<usize>> {
+    foreign_key.parent_columns.iter().map(|name| position(view, name)).collect()
+}
+
+/// Children that are looked for.
+struct Sought<'a> {
+    foreign_key: &'a ForeignKey,
+    /// The columns referred to, as positions among the synced ones.
+    columns: &'a [usize],
+    /// Whether only those count that refer to nothing any more.
+    orphans: bool,
+}
+
+/// Which of the rows were, before they changed or went, something to which such children refer.
 async fn left_behind(
     connection: &mut Connection,
     view: &View<'_>,
     rows: &[&Ready],
     before: &HashMap<Key, Found>,
-    keys: impl Fn(&ForeignKey) -> bool,
+    sought: Sought<'_>,
 ) -> Result<HashSet<u64>, Fault> {
+    let Sought { foreign_key, columns, orphans } = sought;
     let mut blocked = HashSet::new();
-    for foreign_key in table(view).referenced_by.iter().filter(|key| keys(key)) {
-        let columns = foreign_key.parent_columns.iter().map(|name| position(view, name));
-        let Some(columns) = columns.collect::<Option<Vec<_>>>() else { continue };
-        let parents: Vec<&Column> =
-            columns.iter().map(|at| &view.pair.columns[*at].sides[view.side]).collect();
-        let referred_value = |ready: &Ready| -> Option<Vec<Value>> {
-            let row = &before.get(&ready.item.key)?.row;
-            if ready.row.as_ref().is_some_and(|after| !changes(row, after, &columns)) {
-                return None;
-            }
-            let values: Vec<Value> = columns.iter().map(|at| row[*at].clone()).collect();
-            values.iter().all(|value| !value.is_null()).then_some(values)
-        };
-        for rows in rows.chunks(500) {
-            let values: Vec<Vec<Value>> =
-                rows.iter().filter_map(|ready| referred_value(ready)).collect();
-            if values.is_empty() {
-                continue;
-            }
-            let referred =
-                write::referred(connection, view, foreign_key, &values, &parents).await?;
-            for child in &referred {
-                let parents =
-                    rows.iter().filter(|ready| referred_value(ready).as_ref() == Some(child));
-                let parents: Vec<u64> = parents.map(|ready| ready.item.ordinal).collect();
-                // Under a collation a child may spell its parent differently: then any of these rows may be meant.
-                let all = rows.iter().map(|ready| ready.item.ordinal);
-                if parents.is_empty() { blocked.extend(all) } else { blocked.extend(parents) }
-            }
+    let parents: Vec<&Column> =
+        columns.iter().map(|at| &view.pair.columns[*at].sides[view.side]).collect();
+    let referred_value = |ready: &Ready| -> Option<Vec<Value>> {
+        let row = &before.get(&ready.item.key)?.row;
+        if ready.row.as_ref().is_some_and(|after| !changes(row, after, columns)) {
+            return None;
+        }
+        let values: Vec<Value> = columns.iter().map(|at| row[*at].clone()).collect();
+        values.iter().all(|value| !value.is_null()).then_some(values)
+    };
+    for rows in rows.chunks(500) {
+        let values: Vec<Vec<Value>> =
+            rows.iter().filter_map(|ready| referred_value(ready)).collect();
+        if values.is_empty() {
+            continue;
+        }
+        let referred =
+            write::referred(connection, view, foreign_key, &values, &parents, orphans).await?;
+        for child in &referred {
+            let parents = rows.iter().filter(|ready| referred_value(ready).as_ref() == Some(child));
+            let parents: Vec<u64> = parents.map(|ready| ready.item.ordinal).collect();
+            // Under a collation a child may spell its parent differently: then any of these rows may be meant.
+            let all = rows.iter().map(|ready| ready.item.ordinal);
+            if parents.is_empty() { blocked.extend(all) } else { blocked.extend(parents) }
         }
     }
     Ok(blocked)
@@ -110,7 +210,7 @@ pub async fn orphans_to_be(
         let wanted: Vec<Vec<Value>> = wanted.into_iter().collect();
         let mut there: HashSet<Vec<Value>> = HashSet::new();
         for wanted in wanted.chunks(500) {
-            there.extend(write::referred(connection, view, &parents, wanted, &types).await?);
+            there.extend(write::referred(connection, view, &parents, wanted, &types, false).await?);
         }
         let own: Option<Vec<usize>> = (key.parent == key.child)
             .then(|| key.parent_columns.iter().map(|name| position(view, name)).collect())
@@ -131,7 +231,7 @@ pub async fn orphans_to_be(
 }
 
 /// Which rows that were written while nobody looked after foreign keys break one: they refer to nothing, or something
-/// refers to what they no longer are.
+/// refers to what they no longer are, and to nothing else that is.
 ///
 /// # Errors
 /// The [`Fault`].
@@ -142,8 +242,14 @@ pub async fn broken(
     rows: &[&Ready],
     before: &HashMap<Key, Found>,
 ) -> Result<HashSet<u64>, Fault> {
-    let mut broken =
-        left_behind(connection, view, rows, before, |_| write != Write::Insert).await?;
+    let mut broken = HashSet::new();
+    if write != Write::Insert {
+        for foreign_key in &table(view).referenced_by {
+            let Some(columns) = parent_columns(view, foreign_key) else { continue };
+            let sought = Sought { foreign_key, columns: &columns, orphans: true };
+            broken.extend(left_behind(connection, view, rows, before, sought).await?);
+        }
+    }
     if write == Write::Delete {
         return Ok(broken);
     }
@@ -158,7 +264,7 @@ pub async fn broken(
 }
 
 /// Makes room: for each unique key whose value changes, the row takes a value meanwhile that no row has. A row that cannot
-/// step aside stays where it is.
+/// step aside stays where it is; one that refers to a parent can only while nobody looks after that (`unchecked`).
 ///
 /// # Errors
 /// A [`Fault`] that is no single row's.
@@ -167,12 +273,12 @@ pub async fn step_aside(
     view: &View<'_>,
     ready: &Ready,
     before: &HashMap<Key, Found>,
-    number: usize,
+    (number, unchecked): (usize, bool),
 ) -> Result<(), Fault> {
     let (Some(row), Some(found)) = (&ready.row, before.get(&ready.item.key)) else {
         return Ok(());
     };
-    let columns = aside(view, &found.row, row);
+    let columns = aside(view, &found.row, row, unchecked);
     if columns.is_empty() {
         return Ok(());
     }
@@ -198,14 +304,16 @@ pub async fn step_aside(
 }
 
 /// The columns with which a row steps aside: one per unique key whose value changes.
-fn aside(view: &View<'_>, now: &Row, then: &Row) -> Vec<usize> {
+fn aside(view: &View<'_>, now: &Row, then: &Row, unchecked: bool) -> Vec<usize> {
     let table = table(view);
     let mut columns = Vec::new();
     for unique in &table.uniques {
         let synced: Option<Vec<usize>> =
             unique.columns.iter().map(|at| position(view, &table.columns[*at].name)).collect();
         match synced {
-            Some(of_key) if changes(now, then, &of_key) => columns.extend(best(view, &of_key)),
+            Some(of_key) if changes(now, then, &of_key) => {
+                columns.extend(best(view, &of_key, unchecked))
+            }
             Some(_) => {}
             // A column that the server computes is part of it: whatever changes may change it.
             None => columns.extend(all_free(view).filter(|at| changes(now, then, &[*at]))),
@@ -217,13 +325,15 @@ fn aside(view: &View<'_>, now: &Row, then: &Row) -> Vec<usize> {
 }
 
 /// The column of a unique key that is the least trouble to change for a moment.
-fn best(view: &View<'_>, of_key: &[usize]) -> Option<usize> {
+fn best(view: &View<'_>, of_key: &[usize], unchecked: bool) -> Option<usize> {
     let free = of_key.iter().copied().filter(|at| !view.pair.key.contains(at));
     free.min_by_key(|at| {
         let nullable = view.pair.columns[*at].sides[view.side].nullable;
         (is_referred(view, *at), refers(view, *at), !nullable)
     })
-    .filter(|at| view.pair.columns[*at].sides[view.side].nullable || !refers(view, *at))
+    .filter(|at| {
+        unchecked || view.pair.columns[*at].sides[view.side].nullable || !refers(view, *at)
+    })
 }
 
 /// Columns that may be changed for a moment, those of foreign keys left out.

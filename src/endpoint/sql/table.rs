@@ -246,15 +246,20 @@ impl View<'_> {
         foreign_key: &ForeignKey,
         values: &[Vec<Value>],
         parents: &[&Column],
+        orphans: bool,
     ) -> Statement {
         let columns: Vec<String> =
             foreign_key.columns.iter().map(|name| self.dialect.quote(name)).collect();
         let places =
             parents.iter().map(|parent| argument(self.dialect, parent)).collect::<Vec<_>>();
-        let quoted = |name: &String| self.dialect.quote(name);
-        let database = foreign_key.child_database.iter().map(|name| quoted(name) + ".");
-        let child = database.collect::<String>() + &quoted(&foreign_key.child);
-        let matching = matching(self.dialect, &columns, &places, values.len());
+        let child = self.child(foreign_key);
+        let mut matching = matching(self.dialect, &columns, &places, values.len());
+        if orphans {
+            let (parent, meets) = self.meeting("db_sync_child", "db_sync_parent", foreign_key);
+            matching = format!(
+                "({matching}) AND NOT EXISTS (SELECT 1 FROM {parent} AS db_sync_parent WHERE {meets})"
+            );
+        }
         // A foreign key's columns are of their parents' types.
         let child_column = |(name, parent): (&String, &&Column)| Column {
             name: name.clone(),
@@ -264,25 +269,21 @@ impl View<'_> {
         let columns: Vec<String> =
             child_columns.map(|column| shown(self.dialect, &column)).collect();
         let columns = columns.join(",");
-        Statement::new(format!("SELECT DISTINCT {columns} FROM {child} WHERE {matching}"))
-            .args(values.iter().flatten().cloned())
-            .cells(parents.iter().map(|parent| parent.kind.clone()))
+        Statement::new(format!(
+            "SELECT DISTINCT {columns} FROM {child} AS db_sync_child WHERE {matching}"
+        ))
+        .args(values.iter().flatten().cloned())
+        .cells(parents.iter().map(|parent| parent.kind.clone()))
     }
 
     /// Which of these rows refer to a parent that is not there; the parents that are cannot go before the transaction ends.
     pub fn select_orphans(&self, foreign_key: &ForeignKey, keys: &[Key]) -> Statement {
-        let quote = |name: &String| self.dialect.quote(name);
         let table = self.quoted();
-        let own = |name: &String| format!("{table}.{}", quote(name));
-        let given: Vec<String> =
-            foreign_key.columns.iter().map(|name| format!("{} IS NOT NULL", own(name))).collect();
-        let pairs = foreign_key.parent_columns.iter().zip(&foreign_key.columns);
-        let meets: Vec<String> = pairs
-            .map(|(parent, child)| format!("db_sync_parent.{}={}", quote(parent), own(child)))
-            .collect();
+        let given = |name: &String| format!("{table}.{} IS NOT NULL", self.dialect.quote(name));
+        let given: Vec<String> = foreign_key.columns.iter().map(given).collect();
+        let (parent, meets) = self.meeting(&table, "db_sync_parent", foreign_key);
         let lock = if self.dialect == Dialect::Sqlite { "" } else { " LOCK IN SHARE MODE" };
-        let (key, parent) = (self.shown_key().join(","), quote(&foreign_key.parent));
-        let (given, meets) = (given.join(" AND "), meets.join(" AND "));
+        let (key, given) = (self.shown_key().join(","), given.join(" AND "));
         let matching = self.matching(keys.len());
         Statement::new(format!(
             "SELECT {key} FROM {table} WHERE ({matching}) AND {given} AND NOT EXISTS \
@@ -290,6 +291,44 @@ impl View<'_> {
         ))
         .args(keys.iter().flat_map(|key| self.key_args(key)))
         .cells(self.key_columns().map(|column| column.kind.clone()))
+    }
+
+    /// Which of these rows have children by a foreign key.
+    pub fn select_parents(&self, foreign_key: &ForeignKey, keys: &[Key]) -> Statement {
+        let (table, child) = (self.quoted(), self.child(foreign_key));
+        let (_, meets) = self.meeting("db_sync_child", &table, foreign_key);
+        let (key, matching) = (self.shown_key().join(","), self.matching(keys.len()));
+        Statement::new(format!(
+            "SELECT {key} FROM {table} WHERE ({matching}) AND EXISTS \
+             (SELECT 1 FROM {child} AS db_sync_child WHERE {meets})"
+        ))
+        .args(keys.iter().flat_map(|key| self.key_args(key)))
+        .cells(self.key_columns().map(|column| column.kind.clone()))
+    }
+
+    /// One child by a foreign key, where there is any.
+    pub fn select_any_child(&self, foreign_key: &ForeignKey) -> Statement {
+        let child = self.child(foreign_key);
+        let given = |name: &String| format!("{} IS NOT NULL", self.dialect.quote(name));
+        let given: Vec<String> = foreign_key.columns.iter().map(given).collect();
+        let given = given.join(" AND ");
+        Statement::new(format!("SELECT 1 FROM {child} WHERE {given} LIMIT 1")).cells([SIGNED])
+    }
+
+    /// The table that refers, which may stand in another database of the server.
+    fn child(&self, foreign_key: &ForeignKey) -> String {
+        let database = foreign_key.child_database.iter().map(|name| self.dialect.quote(name) + ".");
+        database.collect::<String>() + &self.dialect.quote(&foreign_key.child)
+    }
+
+    /// The parent's table, and that a child and a parent, by the names that they go under, belong together.
+    fn meeting(&self, child: &str, parent: &str, foreign_key: &ForeignKey) -> (String, String) {
+        let quote = |name: &String| self.dialect.quote(name);
+        let pairs = foreign_key.parent_columns.iter().zip(&foreign_key.columns);
+        let meets = pairs.map(|(referred, column)| {
+            format!("{parent}.{}={child}.{}", quote(referred), quote(column))
+        });
+        (quote(&foreign_key.parent), meets.collect::<Vec<_>>().join(" AND "))
     }
 
     /// A key's cells in the form in which this side's columns take them.

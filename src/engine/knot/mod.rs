@@ -19,10 +19,10 @@ use crate::engine::batch::{Effort, Ready, Site};
 use crate::engine::ledger::Turn;
 use crate::engine::record::{Done, record};
 use crate::engine::trouble::{Trouble, trouble};
-use crate::engine::{Lines, Run};
+use crate::engine::{Lines, Run, follows};
 use crate::error::SyncError;
 use crate::journal::base::Base;
-use crate::model::{Key, Side, Signature, row};
+use crate::model::{Key, Reaction, Side, Signature, row};
 use crate::plan::merge::Write;
 use crate::plan::schema_match::TablePair;
 
@@ -147,6 +147,11 @@ async fn gather(
     let updates = all.clone().map(|turn| (turn, Write::Update));
     let inserts = all.map(|turn| (turn, Write::Insert));
     for (turn, write) in deletes.chain(updates).chain(inserts) {
+        // Children that follow are written with all of their parents, or they would be changed once more, or seem changed.
+        let few = each < ROWS && write != Write::Delete;
+        if few && (follows(turns, turn, target) || is_followed(turns, turn, target)) {
+            continue;
+        }
         turns[turn]
             .go_on(async |table| {
                 run.cancel.check()?;
@@ -174,6 +179,14 @@ async fn gather(
             .await;
     }
     strands
+}
+
+/// Whether children follow what is to be updated in a table.
+fn is_followed(turns: &[Turn], at: usize, target: Side) -> bool {
+    let Some(table) = turns[at].table() else { return false };
+    let mut referring = table.pair.tables[target].referenced_by.iter();
+    referring.any(|key| key.on_update == Reaction::Follow)
+        && !table.plan.writes[target].updates.is_empty()
 }
 
 /// Puts the rows off again that do not stay.

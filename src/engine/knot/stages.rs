@@ -34,7 +34,7 @@ pub(super) async fn write_all(
     held: &[Held<'_>],
     checks: Checks,
 ) -> std::result::Result<HashSet<(usize, u64)>, Fault> {
-    make_room(writer, strands, views, held).await?;
+    make_room(writer, strands, views, held, checks).await?;
     let mut all = Progress {
         waiting: held.iter().map(|held| held.rows.clone()).collect(),
         open_ended: Vec::new(),
@@ -85,8 +85,10 @@ async fn sweep<'a>(
         let rows = std::mem::take(&mut all.waiting[number]);
         let (view, before) = (&views[number], &held[number].before);
         let blocked = match stage {
-            Stage::WithoutChecks => HashSet::new(),
-            _ => relations::with_children(writer, view, strand.write, &rows, before).await?,
+            Stage::WithoutChecks => {
+                relations::with_hidden_children(writer, view, strand.write, &rows).await?
+            }
+            _ => relations::with_children(writer, view, strand.write, &rows, before, true).await?,
         };
         let (blocked, free): (Vec<&Ready>, Vec<&Ready>) =
             rows.iter().copied().partition(|ready| blocked.contains(&ready.item.ordinal));
@@ -118,20 +120,23 @@ async fn make_room(
     strands: &[Strand],
     views: &[View<'_>],
     held: &[Held<'_>],
+    checks: Checks,
 ) -> std::result::Result<(), Fault> {
+    let unchecked = checks == Checks::Off;
     for ((strand, view), held) in strands.iter().zip(views).zip(held) {
         let rows = &held.rows;
-        let blocked = if strand.write == Write::Update {
-            relations::with_children(writer, view, strand.write, rows, &held.before).await?
+        let blocked = if strand.write == Write::Update && !unchecked {
+            relations::with_children(writer, view, strand.write, rows, &held.before, true).await?
         } else {
             HashSet::new()
         };
         for (number, ready) in rows.iter().enumerate() {
             match strand.write {
                 Write::Update if !blocked.contains(&ready.item.ordinal) => {
-                    relations::step_aside(writer, view, ready, &held.before, number).await?;
+                    relations::step_aside(writer, view, ready, &held.before, (number, unchecked))
+                        .await?;
                 }
-                Write::Delete => relations::let_go(writer, view, ready).await?,
+                Write::Delete if !unchecked => relations::let_go(writer, view, ready).await?,
                 _ => {}
             }
         }
