@@ -34,6 +34,43 @@ fn rows(pair: &Pair) -> [String; 2] {
 }
 
 #[test]
+fn a_table_that_cannot_be_made_fails_alone() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    pair.remote.sql(
+        "CREATE TABLE aa (id INT NOT NULL PRIMARY KEY, f BINARY(3) DEFAULT 'ab', e ENUM('a\\\\b','l\\nf')); \
+         INSERT INTO aa VALUES (1,'abc','a\\\\b'),(2,DEFAULT,'l\\nf'); \
+         CREATE TABLE part (b VARCHAR(9), PRIMARY KEY (b(3))); INSERT INTO part VALUES ('x'); \
+         CREATE TABLE zz (id INT NOT NULL PRIMARY KEY); INSERT INTO zz VALUES (1)",
+    );
+    for flags in ["--create-tables --dry-run", "--create-tables", "--create-tables"] {
+        let report = pair.sync(flags);
+        let error = table(&report, "part").error.clone().unwrap();
+        assert_eq!((error.code, report.exit_code), ("SYNC_006", 1), "{flags}: {error:#?}");
+    }
+    assert_eq!(pair.local.sql("SHOW TABLES LIKE 'part'"), Vec::<Vec<Option<String>>>::new());
+    pair.assert_same("SELECT id, HEX(f), HEX(e) FROM aa ORDER BY id");
+    pair.assert_same("SELECT id FROM zz");
+    assert_eq!(pair.local.cell("SELECT HEX(DEFAULT(f)) FROM aa LIMIT 1"), "616200");
+    let pair = Pair::of("SQLITE", "MARIADB");
+    pair.remote.sql(
+        "CREATE TABLE pp (id INTEGER PRIMARY KEY, a INT DEFAULT (1+1)); INSERT INTO pp VALUES (1,5); \
+         CREATE TABLE cc (id INTEGER PRIMARY KEY, p INT REFERENCES pp); INSERT INTO cc VALUES (1,1); \
+         CREATE TABLE huge (id INTEGER PRIMARY KEY, a_column_whose_name_is_longer_than_a_server_takes_names_of_columns_to_be INT)",
+    );
+    let report = pair.sync("--create-tables");
+    assert_eq!(report.exit_code, 1, "{report:#?}");
+    assert!(table(&report, "huge").error.is_some());
+    pair.assert_same("SELECT id, p FROM cc");
+    let keys = "SELECT REFERENCED_COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE TABLE_SCHEMA=DATABASE() AND REFERENCED_TABLE_NAME='pp'";
+    assert_eq!(pair.local.cell(keys), "id");
+    let pair = Pair::of("SQLITE", "SQLITE");
+    pair.remote.sql("CREATE TABLE pp (id INTEGER PRIMARY KEY, a INT DEFAULT (1+1)); INSERT INTO pp VALUES (1,5); \
+        CREATE TABLE cc (id INTEGER PRIMARY KEY, p INT REFERENCES pp); INSERT INTO cc VALUES (1,1)");
+    assert_eq!(pair.sync("--create-tables").exit_code, 0);
+    pair.assert_same("SELECT id, p FROM cc");
+}
+
+#[test]
 fn a_table_that_is_made_anew_is_filled_and_empties_nothing() {
     for to in ["MARIADB2", "SQLITE"] {
         let pair = Pair::of("MARIADB", to);

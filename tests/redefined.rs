@@ -163,3 +163,59 @@ fn a_dry_run_of_a_redefined_table_leaves_no_trace() {
         assert_carried(pair, "id, v, price, moment, stock");
     });
 }
+
+#[test]
+fn a_default_that_somebody_changed_to_nothing() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))");
+        pair.remote.sql("INSERT INTO t VALUES (1,'a'),(2,'b'),(3,'c')");
+        pair.sync("");
+        pair.both("ALTER TABLE t ADD COLUMN active INTEGER NOT NULL DEFAULT 1");
+        pair.remote.sql("UPDATE t SET active=0 WHERE id=1");
+        pair.local.sql("UPDATE t SET active=0 WHERE id=2");
+        let report = pair.sync("");
+        let conflicts = table(&report, "t").conflicts.detected;
+        assert_eq!((report.exit_code, conflicts), (0, 0), "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, active FROM t ORDER BY id");
+        assert_eq!(pair.remote.cell("SELECT SUM(active) FROM t"), "1", "{}", pair.name);
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn defaults_that_differ_are_conflicts() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))");
+        pair.remote.sql("INSERT INTO t VALUES (1,'a'),(2,'b')");
+        pair.sync("");
+        pair.remote.sql("ALTER TABLE t ADD COLUMN n INTEGER DEFAULT 5");
+        pair.local.sql("ALTER TABLE t ADD COLUMN n INTEGER DEFAULT 6");
+        let report = pair.sync("");
+        assert_eq!(table(&report, "t").conflicts.detected, 2, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, n FROM t ORDER BY id");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn types_changed_on_both_sides_keep_one_sided_edits() {
+    for (remote, local) in [("MARIADB", "MARIADB2"), ("MYSQL", "MARIADB")] {
+        let Some(pair) = Pair::try_of(remote, local) else {
+            eprintln!("!!! SKIPPED: there is no MySQL server");
+            continue;
+        };
+        pair.both("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, c INT, d DATE)");
+        pair.remote
+            .sql("INSERT INTO t VALUES (1,1,'2024-01-01'),(2,2,'2024-01-02'),(3,3,'2024-01-03')");
+        pair.sync("");
+        pair.local.sql("UPDATE t SET c=11 WHERE id=1; UPDATE t SET d='2025-05-05' WHERE id=2; DELETE FROM t WHERE id=3");
+        pair.both("ALTER TABLE t MODIFY c VARCHAR(20), MODIFY d DATETIME");
+        let report = pair.sync("");
+        let conflicts = table(&report, "t").conflicts.detected;
+        assert_eq!((report.exit_code, conflicts), (0, 0), "{}: {report:#?}", pair.name);
+        assert_eq!(pair.remote.cell("SELECT c FROM t WHERE id=1"), "11", "{}", pair.name);
+        assert_eq!(pair.remote.cell("SELECT DATE(d) FROM t WHERE id=2"), "2025-05-05");
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM t"), "2");
+        pair.assert_settled("");
+    }
+}

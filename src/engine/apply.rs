@@ -189,13 +189,15 @@ async fn settle_refused(
                 put_off.push(&ready.item)?;
             }
             refused => {
+                // Conflicts are kept on LOCAL, whichever side is written.
+                let kept = matches!(refused, Refused::TooLargeToKeep);
+                let side = if kept { Side::Local } else { site.target };
                 let error = refused
                     .error()
                     .with("key", table.key_json(&ready.item.key))
-                    .with("side", site.target);
-                let error = error
+                    .with("side", side)
                     .with("seconds", site.run.settings.lock_wait.as_secs())
-                    .with("bytes", site.run.endpoints[site.target].nature.max_packet);
+                    .with("bytes", site.run.endpoints[side].nature.max_packet);
                 table.fail(ordinal, error);
                 collided.push((ready.item.clone(), refused));
             }

@@ -15,7 +15,9 @@ use crate::endpoint::sql::FormerColumn;
 use crate::error::Result;
 use crate::journal::base::{Base, Step};
 use crate::model::row::from_text;
-use crate::model::{Column, DefaultValue, Key, PerSide, Side, Signature, Value, canonical, fit};
+use crate::model::{
+    Column, DefaultValue, Key, Kind, PerSide, Side, Signature, Value, canonical, fit,
+};
 use crate::plan::merge::{Change, Entry, Present};
 use crate::plan::schema_match::TablePair;
 
@@ -147,6 +149,10 @@ async fn cleared(
                 entry[side] = !now[side];
             }
         }
+        // Rows that differ and of which nobody can tell who changed them are not settled: both have.
+        if *entry == now {
+            *entry = Entry { remote: !now.remote, local: !now.local };
+        }
     }
     Ok(())
 }
@@ -157,27 +163,36 @@ fn is_news(cell: &Value, column: &Column, former: &[FormerColumn]) -> bool {
     let Some(known) = former.iter().find(|known| known.name == column.name) else {
         return !is_blank(cell, column);
     };
-    known.kind != column.kind
-        && fit::fit(cell, &Column { kind: known.kind.clone(), ..column.clone() }).is_err()
+    known.kind != column.kind && !held_before(cell, &known.kind, column)
 }
 
-/// Whether nobody has put anything into a cell: NULL, nothing, zero, or the column's default.
+/// Whether a column's former type could hold what is in it now, perhaps spelled otherwise.
+fn held_before(cell: &Value, former: &Kind, column: &Column) -> bool {
+    let then = Column { kind: former.clone(), ..column.clone() };
+    let fits = |cell: &Value| fit::fit(cell, &then).is_ok();
+    match (cell, former) {
+        (Value::DateTime(moment), Kind::Date) => moment.time.to_string().starts_with("00:00:00"),
+        (Value::Text(text), Kind::Int { .. } | Kind::Bit(_) | Kind::Year) => {
+            text.parse().is_ok_and(|number: i128| fits(&Value::Int(number)))
+        }
+        (Value::Text(text), _) => fits(cell) || fits(&from_text(text, former)),
+        _ => fits(cell),
+    }
+}
+
+/// Whether nobody has put anything into a cell: it is the column's default, or where it has none NULL, nothing or zero.
 fn is_blank(cell: &Value, column: &Column) -> bool {
-    let default = match &column.default {
-        Some(DefaultValue::Literal(text) | DefaultValue::Expression(text)) => {
+    match (&column.default, cell) {
+        (Some(DefaultValue::Literal(text) | DefaultValue::Expression(text)), _) => {
             canonical::same(cell, &from_text(text, &column.kind))
                 || cell.as_int().is_some_and(|number| text.parse() == Ok(number))
         }
-        None => false,
-    };
-    default
-        || match cell {
-            Value::Null => true,
-            Value::Text(text) => text.is_empty(),
-            Value::Bytes(bytes) => bytes.is_empty(),
-            Value::Int(number) => *number == 0,
-            _ => false,
-        }
+        (None, Value::Null) => true,
+        (None, Value::Text(text)) => text.is_empty(),
+        (None, Value::Bytes(bytes)) => bytes.is_empty(),
+        (None, Value::Int(number)) => *number == 0,
+        (None, _) => false,
+    }
 }
 
 async fn record(base: Base, lines: &mut Lines, items: &[Item]) -> Result<Base> {

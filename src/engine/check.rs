@@ -75,7 +75,7 @@ impl Look<'_> {
 
     fn missing(&self, name: &str, on: Side, there: &Table) -> Finding {
         let made = self.translation(on).table(there);
-        let sql = here(on, &[made.tables, made.foreign_keys].concat().join(";\n"));
+        let sql = here(on, &made.statements().join(";\n"));
         let note = Note::new(note::NO_TABLE).with("side", on);
         finding(name, None, Level::Error, Some(Code::Sync001), note, Some(sql))
     }

@@ -6,7 +6,7 @@ use super::Run;
 use super::preflight::Tables;
 use crate::endpoint::sql::create::{Creation, LeftOut, Translation};
 use crate::endpoint::{Connection, Statement, introspect};
-use crate::error::Result;
+use crate::error::{self, Result, SyncError};
 use crate::journal::base;
 use crate::journal::settings::TableSettings;
 use crate::model::{PerSide, Side, Table};
@@ -14,7 +14,7 @@ use crate::note::{self, Note};
 use crate::plan::order::{Ranked, order};
 
 /// What making one table comes to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Made {
     /// The statements, in order.
     pub statements: Vec<String>,
@@ -22,6 +22,8 @@ pub struct Made {
     pub notes: Vec<Note>,
     /// In a dry run, which makes nothing: the side that has the rows, and how many these are.
     pub waiting: Option<(Side, u64)>,
+    /// Why it was not made.
+    pub failed: Option<SyncError>,
 }
 
 /// Makes the tables that one side lacks, where the direction lets rows go there; in a dry run only says how. Answers by the
@@ -57,33 +59,41 @@ pub async fn missing(
             to: run.dialect(to),
             collations: &collations,
         };
-        let created: Vec<(String, Creation)> = in_order(&wanted)
-            .into_iter()
-            .map(|table| (table.name.clone(), translate(&translation, table, &there)))
-            .collect();
-        if run.options.dry_run {
-            for (name, _) in &created {
+        let mut creations = Vec::new();
+        for table in in_order(&wanted) {
+            let creation = translate(&translation, table, &there);
+            let mut this = Made { statements: creation.statements(), ..Made::default() };
+            let mut settings = settings.iter().filter(|row| row.table == table.name);
+            if table.key().is_none() && !settings.any(|row| row.policy.takes_bags()) {
+                let error = SyncError::new(error::NO_KEY).with("side", to.other());
+                this.failed = Some(error.in_table(&table.name));
+            } else if run.options.dry_run {
+                let from = to.other();
                 let rows =
-                    introspect::rows(&mut lines[to.other()], run.dialect(to.other()), name).await?;
-                made.entry(name.clone()).or_insert_with(Made::default).waiting =
-                    Some((to.other(), rows));
+                    introspect::rows(&mut lines[from], run.dialect(from), &table.name).await?;
+                this.waiting = Some((from, rows));
+            } else {
+                // What a table of that name held once has nothing to do with the new one: nothing was deleted from that.
+                base::forget(&mut lines.local, run.dialect(Side::Local), &table.name).await?;
+                let error = attempt(&mut lines[to], &creation.table).await?;
+                this.failed = error.map(|error| error.in_table(&table.name));
             }
-        } else {
-            // What a table of that name held once has nothing to do with the new one: nothing was deleted from that.
-            for (name, _) in &created {
-                base::forget(&mut lines.local, run.dialect(Side::Local), name).await?;
-            }
-            let first = created.iter().flat_map(|(_, creation)| &creation.tables);
-            let then = created.iter().flat_map(|(_, creation)| &creation.foreign_keys);
-            for sql in first.chain(then) {
-                lines[to].run(&Statement::new(sql)).await?;
-            }
+            creations.push((table.name.clone(), this, creation));
         }
-        for (name, creation) in created {
-            let made = made.entry(name).or_insert_with(Made::default);
-            made.notes =
+        for (name, mut this, mut creation) in creations {
+            if this.failed.is_none() && !run.options.dry_run {
+                let indexes = creation.indexes.iter().map(|part| (LeftOut::Index, part));
+                let foreign_keys = creation.foreign_keys.iter();
+                let parts = indexes.chain(foreign_keys.map(|part| (LeftOut::ForeignKey, part)));
+                for (what, (name, sql)) in parts {
+                    if attempt(&mut lines[to], sql).await?.is_some() {
+                        creation.left_out.push((what, name.clone()));
+                    }
+                }
+            }
+            this.notes =
                 creation.left_out.iter().map(|(what, name)| left_out(*what, name, to)).collect();
-            made.statements = [creation.tables, creation.foreign_keys].concat();
+            made.insert(name, this);
         }
     }
     if !made.is_empty() && !run.options.dry_run {
@@ -92,6 +102,15 @@ pub async fn missing(
         }
     }
     Ok(made)
+}
+
+/// Runs a statement; answers what the server has against it, unless the server is the trouble.
+async fn attempt(line: &mut Connection, sql: &str) -> Result<Option<SyncError>> {
+    match line.run(&Statement::new(sql)).await {
+        Ok(_) => Ok(None),
+        Err(error) if line.is_ended() || error.code().as_str().starts_with("SYS_") => Err(error),
+        Err(error) => Ok(Some(error)),
+    }
 }
 
 /// A table in the other side's words, without foreign keys to tables that are not there.

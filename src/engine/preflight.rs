@@ -14,7 +14,7 @@ use crate::journal::schema::{self, Existing};
 use crate::journal::settings::{self, DEFAULTS, TableSettings};
 use crate::model::{PerSide, Side, Table};
 use crate::plan::order::{Ranked, order};
-use crate::plan::policy::{Policy, SyncType};
+use crate::plan::policy::Policy;
 use crate::plan::schema_match::{ColumnRules, Difference, TablePair, pair, pair_bag};
 
 /// One table of a run: how it is synced and what it is, or why it cannot be.
@@ -227,8 +227,11 @@ fn job(settings: TableSettings, tables: &Tables, made: Option<Made>) -> Job {
                 .or_else(|differences| bag(&settings, (remote, local), differences))
                 .map_err(|differences| stopped(name, &differences))
         }
-        (None, _) => Err(missing(Side::Remote)),
-        (_, None) => Err(missing(Side::Local)),
+        (remote, _) => {
+            let side = if remote.is_none() { Side::Remote } else { Side::Local };
+            let failed = made.as_ref().and_then(|made| made.failed.clone());
+            Err(failed.unwrap_or_else(|| missing(side)))
+        }
     };
     Job { settings, pair, made }
 }
@@ -241,8 +244,7 @@ fn bag(
 ) -> std::result::Result<TablePair, Vec<Difference>> {
     let mut stopping = differences.iter().filter(|difference| difference.stops());
     let keyless = stopping.all(|difference| matches!(difference, Difference::NoKey { .. }));
-    let Policy { direction, sync_type, .. } = settings.policy;
-    if !keyless || direction.target().is_none() || sync_type != SyncType::Full {
+    if !keyless || !settings.policy.takes_bags() {
         return Err(differences);
     }
     pair_bag(&settings.table, PerSide::new(remote, local), &settings.rules)

@@ -133,6 +133,13 @@ pub struct Policy {
     pub strategy: Strategy,
 }
 
+impl Policy {
+    /// Whether tables of which nothing identifies the rows can be synced: they are counted, one way and in full.
+    pub fn takes_bags(self) -> bool {
+        self.direction.target().is_some() && self.sync_type == SyncType::Full
+    }
+}
+
 /// What becomes of a key's base entry once the decision is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BaseStep {

@@ -209,9 +209,7 @@ fn default_value(default: &str, extra: &str, dialect: Dialect) -> Option<Default
             Some(DefaultValue::Expression(default.to_owned()))
         }
         (Dialect::MySql, _) => Some(DefaultValue::Literal(default.to_owned())),
-        (_, Some(inside)) => {
-            Some(DefaultValue::Literal(inside.replace("''", "'").replace("\\\\", "\\")))
-        }
+        (_, Some(inside)) => Some(DefaultValue::Literal(unquoted(inside))),
         _ if default.eq_ignore_ascii_case("null") => None,
         _ => Some(DefaultValue::Expression(default.to_owned())),
     }
@@ -264,25 +262,46 @@ fn kind(row: &Row, declared: &str) -> Kind {
     }
 }
 
+/// What stands between quotes, whose own quotes are doubled and whose special characters have a backslash before them.
+fn unquoted(text: &str) -> String {
+    let mut plain = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        plain.push(match letter {
+            '\'' => {
+                letters.next();
+                '\''
+            }
+            '\\' => match letters.next() {
+                Some('0') => '\0',
+                Some('n') => '\n',
+                Some('r') => '\r',
+                Some('Z') => '\u{1a}',
+                other => other.unwrap_or('\\'),
+            },
+            other => other,
+        });
+    }
+    plain
+}
+
 /// The labels of `enum('a','it''s')`.
 fn labels(declared: &str) -> Vec<String> {
     let mut labels = Vec::new();
     let mut rest = declared;
     while let Some(start) = rest.find('\'') {
-        let mut label = String::new();
         rest = &rest[start + 1..];
-        while let Some(end) = rest.find('\'') {
-            label.push_str(&rest[..end]);
-            rest = &rest[end + 1..];
-            match rest.strip_prefix('\'') {
-                Some(after) => {
-                    label.push('\'');
-                    rest = after;
-                }
-                None => break,
+        let (mut end, bytes) = (0, rest.as_bytes());
+        while end < bytes.len() {
+            match (bytes[end], bytes.get(end + 1)) {
+                (b'\\', _) | (b'\'', Some(b'\'')) => end += 2,
+                (b'\'', _) => break,
+                _ => end += 1,
             }
         }
-        labels.push(label);
+        let end = end.min(bytes.len());
+        labels.push(unquoted(&rest[..end]));
+        rest = rest.get(end + 1..).unwrap_or_default();
     }
     labels
 }
@@ -294,6 +313,8 @@ mod tests {
     #[test]
     fn labels_with_quotes_and_commas() {
         assert_eq!(labels("enum('a','it''s','b,c','')"), ["a", "it's", "b,c", ""]);
+        let escaped = labels(r"set('a\\b','\\','l\nf','''\\')");
+        assert_eq!(escaped, ["a\\b", "\\", "l\nf", "'\\"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Dialect;
+use crate::model::value::hex;
 use crate::model::{Column, DefaultValue, ForeignKey, Kind, Table};
 
 /// Digits up to which SQLite's numbers keep every decimal number.
@@ -11,12 +12,22 @@ const SQLITE_DIGITS: u8 = 15;
 /// How a table is made on another side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Creation {
-    /// What makes the table and its indexes.
-    pub tables: Vec<String>,
-    /// What adds its foreign keys, once every table is there.
-    pub foreign_keys: Vec<String>,
+    /// What makes the table.
+    pub table: String,
+    /// What makes those of its indexes, by name, that are not made with it.
+    pub indexes: Vec<(String, String)>,
+    /// What adds its foreign keys, by name, once every table is there.
+    pub foreign_keys: Vec<(String, String)>,
     /// What could not be carried over, with the name of the column, index or foreign key.
     pub left_out: Vec<(LeftOut, String)>,
+}
+
+impl Creation {
+    /// Everything, in order.
+    pub fn statements(&self) -> Vec<String> {
+        let parts = self.indexes.iter().chain(&self.foreign_keys).map(|(_, sql)| sql);
+        std::iter::once(&self.table).chain(parts).cloned().collect()
+    }
 }
 
 /// Part of a definition that another kind of server has no words for.
@@ -66,7 +77,6 @@ impl Translation<'_> {
             }
         }
         debug_assert!(key.is_none_or(|key| !key.columns.is_empty()));
-        let mut after = Vec::new();
         for index in &table.indexes {
             let ordinary = index.method == "BTREE" || index.method == "HASH";
             let known = |name: &String| table.columns.iter().any(|column| column.name == *name);
@@ -90,7 +100,8 @@ impl Translation<'_> {
             let columns = index.columns.iter().map(part).collect::<Vec<_>>().join(", ");
             if self.to == Dialect::Sqlite {
                 let name = quote(&format!("{}_{}", table.name, index.name));
-                after.push(format!("CREATE INDEX {name} ON {} ({columns})", quote(&table.name)));
+                let sql = format!("CREATE INDEX {name} ON {} ({columns})", quote(&table.name));
+                creation.indexes.push((index.name.clone(), sql));
             } else {
                 let method = if ordinary { String::new() } else { format!("{} ", index.method) };
                 lines.push(format!("{method}KEY {} ({columns})", quote(&index.name)));
@@ -101,11 +112,9 @@ impl Translation<'_> {
             if self.to == Dialect::Sqlite {
                 lines.push(constraint);
             } else {
-                creation.foreign_keys.push(format!(
-                    "ALTER TABLE {} ADD CONSTRAINT {} {constraint}",
-                    quote(&table.name),
-                    quote(&foreign_key.name)
-                ));
+                let (table, name) = (quote(&table.name), quote(&foreign_key.name));
+                let sql = format!("ALTER TABLE {table} ADD CONSTRAINT {name} {constraint}");
+                creation.foreign_keys.push((foreign_key.name.clone(), sql));
             }
         }
         let options = match (self.to, &table.collation) {
@@ -117,12 +126,8 @@ impl Translation<'_> {
             }
             _ => " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin".to_owned(),
         };
-        creation.tables.push(format!(
-            "CREATE TABLE {} (\n  {}\n){options}",
-            quote(&table.name),
-            lines.join(",\n  ")
-        ));
-        creation.tables.extend(after);
+        let lines = lines.join(",\n  ");
+        creation.table = format!("CREATE TABLE {} (\n  {lines}\n){options}", quote(&table.name));
         creation
     }
 
@@ -207,10 +212,14 @@ impl Translation<'_> {
 
     /// The default as SQL; an error where it cannot be carried over.
     fn default(&self, column: &Column, kind: &str) -> Result<String, ()> {
+        let bytes = matches!(column.kind, Kind::Bytes { .. });
         let takes_none = self.to != Dialect::Sqlite
             && (kind.contains("text") || kind.contains("blob") || kind == "json");
         match &column.default {
             None => Ok(String::new()),
+            Some(DefaultValue::Literal(text)) if bytes && !takes_none => {
+                bytes_default(text).map(|hex| format!(" DEFAULT x'{hex}'")).ok_or(())
+            }
             Some(DefaultValue::Literal(text)) if !takes_none => {
                 Ok(format!(" DEFAULT {}", self.literal(text)))
             }
@@ -223,7 +232,7 @@ impl Translation<'_> {
                 } else if now && self.from == Dialect::Sqlite {
                     Ok(" DEFAULT CURRENT_TIMESTAMP(6)".to_owned())
                 } else if now || number || self.from == self.to {
-                    let bare = now || number || self.to == Dialect::Sqlite;
+                    let bare = now || number || self.to == Dialect::Sqlite && self.from != self.to;
                     Ok(if bare { format!(" DEFAULT {sql}") } else { format!(" DEFAULT ({sql})") })
                 } else {
                     Err(())
@@ -306,6 +315,16 @@ impl Translation<'_> {
         let found = wanted.into_iter().find(|name| known(name));
         found.unwrap_or_else(|| format!("{set}_bin"))
     }
+}
+
+/// A default of bytes in digits. MySQL's catalogue has it so; MariaDB's has text, filled up to the column's width, in which
+/// what is no text has become a question mark.
+fn bytes_default(text: &str) -> Option<String> {
+    if let Some(hex) = text.strip_prefix("0x") {
+        return Some(hex.to_owned());
+    }
+    let text = text.trim_end_matches('\0');
+    (!text.contains('?')).then(|| hex(text.as_bytes()))
 }
 
 /// Whether SQLite's own counting key stands for the table's.

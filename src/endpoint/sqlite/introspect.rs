@@ -55,7 +55,11 @@ pub async fn tables(connection: &mut Connection) -> Result<HashMap<String, Table
             key.parent_columns =
                 columns.iter().map(|at| parent.columns[*at].name.clone()).collect();
         }
-        parent.referenced_by.push(key);
+        parent.referenced_by.push(key.clone());
+        let child = tables.get_mut(&key.child).map(|child| &mut child.foreign_keys);
+        if let Some(same) = child.into_iter().flatten().find(|same| same.name == key.name) {
+            same.parent_columns = key.parent_columns;
+        }
     }
     let triggers = connection.fetch(&Statement::new(TRIGGERS).cells([TEXT, TEXT])).await?;
     introspect::add_triggers(&mut tables, triggers.iter().map(|row| (text(row, 0), text(row, 1))));

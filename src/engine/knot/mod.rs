@@ -7,6 +7,7 @@
 //! be without the other) is tried while nobody looks after foreign keys, and whether they hold is asked before the commit.
 //! Either all of it goes in, or it is tried again without what still cannot.
 
+mod room;
 mod stages;
 
 use std::collections::{HashMap, HashSet};

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Checks, Held, Strand};
+use super::{Checks, Held, Strand, room};
 use crate::endpoint::{Connection, Fault, RowFault, View, write};
 use crate::engine::batch::Ready;
 use crate::engine::relations;
@@ -54,7 +54,7 @@ pub(super) async fn write_all(
     }
     for (number, ready) in all.open_ended {
         let Some(row) = &ready.row else { continue };
-        let cells = relations::references(&views[number], row);
+        let cells = room::references(&views[number], row);
         match write::update_columns(writer, &views[number], &ready.item.key, &cells).await {
             Ok(()) => {}
             Err(Fault::Row(_)) => drop(refused.insert((number, ready.item.ordinal))),
@@ -133,10 +133,10 @@ async fn make_room(
         for (number, ready) in rows.iter().enumerate() {
             match strand.write {
                 Write::Update if !blocked.contains(&ready.item.ordinal) => {
-                    relations::step_aside(writer, view, ready, &held.before, (number, unchecked))
+                    room::step_aside(writer, view, ready, &held.before, (number, unchecked))
                         .await?;
                 }
-                Write::Delete if !unchecked => relations::let_go(writer, view, ready).await?,
+                Write::Delete if !unchecked => room::let_go(writer, view, ready).await?,
                 _ => {}
             }
         }
@@ -149,7 +149,7 @@ async fn insert_without_references(
     view: &View<'_>,
     ready: &Ready,
 ) -> std::result::Result<bool, Fault> {
-    let row = ready.row.as_ref().and_then(|row| relations::without_references(view, row));
+    let row = ready.row.as_ref().and_then(|row| room::without_references(view, row));
     let Some(row) = row else { return Ok(false) };
     match write::insert(writer, view, &[row]).await {
         Ok(()) => Ok(true),
