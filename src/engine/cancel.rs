@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use crate::error::{self, Result};
 
 /// A request to stop, shared by whoever asks and whoever works.
@@ -15,26 +17,32 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Asks to stop when the process gets SIGINT or SIGTERM: a thread waits for them as long as the process lives, so this
-    /// is for commands, not for libraries.
+    /// Asks to stop when the process gets SIGINT or SIGTERM, from the moment that this returns: a thread waits for them as
+    /// long as the process lives, so this is for commands, not for libraries.
     pub fn on_signals(&self) {
         let cancel = self.clone();
+        let (ready, listening) = std::sync::mpsc::channel();
         let waiting = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };
             runtime.block_on(async {
-                let terminate =
-                    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
-                let Ok(mut terminate) = terminate else { return };
+                let (Ok(mut interrupt), Ok(mut terminate)) =
+                    (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+                else {
+                    return;
+                };
+                // Nobody listening any more is the listener's affair.
+                let _ = ready.send(());
                 tokio::select! {
-                    _ = tokio::signal::ctrl_c() => {}
+                    _ = interrupt.recv() => {}
                     _ = terminate.recv() => {}
                 }
                 cancel.cancel();
             });
         };
-        // Without the thread the signals keep their usual meaning.
+        // Without the thread the signals keep their usual meaning, and the wait ends because nobody can send any more.
         let _ = std::thread::Builder::new().name("db-sync-signals".to_owned()).spawn(waiting);
+        let _ = listening.recv();
     }
 
     /// Fails with `SYNC_005` once somebody asked.
