@@ -14,6 +14,7 @@ mod histories;
 mod houses;
 mod installation;
 mod keys;
+mod loads;
 mod redefined;
 mod relations;
 mod scenarios;

@@ -11,6 +11,7 @@
 pub mod connection;
 pub mod fault;
 pub mod introspect;
+pub mod load;
 pub mod mysql;
 pub mod read;
 pub mod session;

@@ -34,6 +34,15 @@ pub struct Found {
     pub row: Row,
 }
 
+/// One whole row with its place among the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Where it stands.
+    pub ordinal: u64,
+    /// The row.
+    pub found: Found,
+}
+
 /// What a stretch of rows adds up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest {
@@ -161,6 +170,32 @@ pub async fn bag(
     connection.stream(&view.select_bag(), to, split).await
 }
 
+/// Sends every row of a table, in the order of ordinals where those are the key.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn every(
+    connection: &mut Connection,
+    view: &View<'_>,
+    to: &Sender<Vec<Placed>>,
+) -> Result<()> {
+    let problem = unsigned(view, connection);
+    let signs = view.dialect != Dialect::Sqlite;
+    let placed = |mut row: Row| {
+        let signature = if signs {
+            let signature = row.pop().as_ref().and_then(Value::as_int);
+            let signature = signature.and_then(|bits| u64::try_from(bits).ok());
+            signature.ok_or_else(|| problem.clone())?
+        } else {
+            own_signature(view, &row)
+        };
+        let key = shared_key(view, view.pair.key.iter().map(|at| row[*at].clone()).collect());
+        let ordinal = view.pair.form.ordinal(&key).ok_or_else(|| no_place(view))?;
+        Ok(Some(Placed { ordinal, found: Found { key, signature, row } }))
+    };
+    connection.stream(&view.select_every(), to, placed).await
+}
+
 /// The digest of each chunk; `lows` are the chunks' lowest ordinals, ascending, the first of them 0.
 ///
 /// # Errors
@@ -223,6 +258,22 @@ pub async fn count(connection: &mut Connection, view: &View<'_>) -> Result<u64> 
     let rows = connection.fetch(&view.select_count()).await?;
     let count = rows.first().and_then(|row| row.first()).and_then(Value::as_int);
     Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+}
+
+/// Whether a table has no rows.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn is_empty(connection: &mut Connection, view: &View<'_>) -> Result<bool> {
+    has_more(connection, view, 0).await.map(|more| !more)
+}
+
+/// Whether a table has more than so many rows.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn has_more(connection: &mut Connection, view: &View<'_>, rows: usize) -> Result<bool> {
+    Ok(!connection.fetch(&view.select_beyond(rows)).await?.is_empty())
 }
 
 /// Whole rows by key; keys without a row are absent from the answer. Only rows whose key is bytewise the

@@ -166,6 +166,19 @@ pub async fn referred(
     connection.try_fetch(&view.select_referred(foreign_key, values, parents, orphans)).await
 }
 
+/// Every row that refers to a parent that is not there.
+///
+/// # Errors
+/// The [`Fault`].
+pub async fn all_orphans(
+    connection: &mut Connection,
+    view: &View<'_>,
+    foreign_key: &ForeignKey,
+) -> Result<Vec<Key>, Fault> {
+    let rows = connection.try_fetch(&view.select_all_orphans(foreign_key)).await?;
+    Ok(rows.into_iter().map(|cells| read::shared_key(view, cells)).collect())
+}
+
 /// Whether any row refers to a table by a foreign key.
 ///
 /// # Errors

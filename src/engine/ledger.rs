@@ -89,6 +89,11 @@ impl Turn {
         }
     }
 
+    /// Time that was spent on the table outside its turn.
+    pub fn spent(&mut self, time: Duration) {
+        self.worked += time;
+    }
+
     /// The table's turn is over.
     pub fn fail(&mut self, error: SyncError) {
         let standing = std::mem::replace(

@@ -14,6 +14,7 @@ pub mod compare;
 pub mod create;
 pub mod drive;
 pub mod findings;
+pub mod first_load;
 pub mod knot;
 pub mod ledger;
 pub mod plan;
@@ -154,6 +155,11 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
     let mut lines = Lines { snapshots, local, remote, rehearsing: false };
     tracing::debug!(run_id = run.run_id, tables = ledger.turns.len(), "run begins");
 
+    if !run.options.dry_run
+        && let Err(error) = first_load::fill(&run, &mut lines, &mut ledger.turns).await
+    {
+        ledger.turns.iter_mut().for_each(|turn| turn.fail(error.clone()));
+    }
     look(&run, &mut lines, &mut ledger.turns).await;
     if run.options.dry_run {
         ledger.preview(&run, &mut lines).await;

@@ -77,6 +77,8 @@ pub struct TableRun {
     pub done: HashSet<u64>,
     /// How changes were found.
     pub capture: &'static str,
+    /// Whether the first load has filled it, and its base knows of every row.
+    pub filled: bool,
     /// Whether the last look found nothing left to do.
     pub looks_settled: bool,
     /// When it began.
@@ -130,6 +132,7 @@ impl TableRun {
             touched: BTreeSet::new(),
             done: HashSet::new(),
             capture: "scan",
+            filled: false,
             looks_settled: false,
             started: Utc::now(),
             weighed: Weighed::default(),
@@ -153,7 +156,8 @@ impl TableRun {
         }
         let pair = self.pair.clone();
         let views = run.views(&pair);
-        let full = self.settings.policy.sync_type == SyncType::Full || self.base.is_none();
+        let full =
+            self.base.is_none() || self.settings.policy.sync_type == SyncType::Full && !self.filled;
         let proposal = if full {
             scan::propose()
         } else {
@@ -161,7 +165,8 @@ impl TableRun {
             digest::propose(&mut lines.snapshots, &views, &self.base, &open.collect()).await?
         };
         self.plan.open = self.open_conflicts.keys().copied().collect();
-        self.capture = proposal.capture;
+        // The first load has read every row.
+        self.capture = if self.filled { "scan" } else { proposal.capture };
         let asked = run.options.capture.unwrap_or(run.settings.capture);
         if !full && matches!(asked, Capture::Binlog | Capture::Watermark) {
             self.note(Note::new(note::NO_CAPTURE).with("capture", asked.as_str()));

@@ -4,5 +4,6 @@
 
 pub mod flavor;
 pub mod introspect;
+pub mod load;
 pub mod session;
 pub mod values;

@@ -17,6 +17,27 @@ const SQL_MODE: &str =
 /// as a packet of its own on a line without TCP_NODELAY, and the next request then waits some 40 ms for the server's delayed ACK.
 const STATEMENTS: usize = 400;
 
+/// The statements by which every session is set up, whatever the driver.
+pub fn setup(place: &Place, purpose: Purpose) -> impl Iterator<Item = String> {
+    let isolation = match purpose {
+        Purpose::Snapshot => "REPEATABLE READ",
+        Purpose::Write => "READ COMMITTED",
+    };
+    // Whole seconds, and never zero: a server takes 0 for "do not wait", which MySQL refuses.
+    let wait = place.patience.lock.as_secs().max(1);
+    let setup = [
+        "SET NAMES utf8mb4".to_owned(),
+        format!(
+            "SET SESSION sql_mode='{SQL_MODE}',time_zone='+00:00',innodb_lock_wait_timeout={wait}"
+        ),
+        format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"),
+        "SET SESSION group_concat_max_len=1048576,foreign_key_checks=1,unique_checks=1".to_owned(),
+    ];
+    let snapshot = (purpose == Purpose::Snapshot)
+        .then(|| "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_owned());
+    setup.into_iter().chain(snapshot)
+}
+
 /// Connects and sets the session up.
 ///
 /// # Errors
@@ -59,23 +80,7 @@ pub async fn open(
             fault => fault.fatal(place),
         })?;
     let mut session = Session::<MySql>::on(connection);
-    let isolation = match purpose {
-        Purpose::Snapshot => "REPEATABLE READ",
-        Purpose::Write => "READ COMMITTED",
-    };
-    // Whole seconds, and never zero: a server takes 0 for "do not wait", which MySQL refuses.
-    let wait = place.patience.lock.as_secs().max(1);
-    let setup = [
-        "SET NAMES utf8mb4".to_owned(),
-        format!(
-            "SET SESSION sql_mode='{SQL_MODE}',time_zone='+00:00',innodb_lock_wait_timeout={wait}"
-        ),
-        format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"),
-        "SET SESSION group_concat_max_len=1048576,foreign_key_checks=1,unique_checks=1".to_owned(),
-    ];
-    let snapshot = (purpose == Purpose::Snapshot)
-        .then(|| "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_owned());
-    for sql in setup.into_iter().chain(snapshot) {
+    for sql in setup(place, purpose) {
         session
             .execute(&Statement::new(sql))
             .await

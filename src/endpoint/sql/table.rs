@@ -306,6 +306,26 @@ impl View<'_> {
         .cells(self.key_columns().map(|column| column.kind.clone()))
     }
 
+    /// Something, where there are more than so many rows.
+    pub fn select_beyond(&self, rows: usize) -> Statement {
+        let table = self.quoted();
+        Statement::new(format!("SELECT 1 FROM {table} LIMIT 1 OFFSET {rows}")).cells([SIGNED])
+    }
+
+    /// Every row that refers to a parent that is not there.
+    pub fn select_all_orphans(&self, foreign_key: &ForeignKey) -> Statement {
+        let table = self.quoted();
+        let given = |name: &String| format!("{table}.{} IS NOT NULL", self.dialect.quote(name));
+        let given: Vec<String> = foreign_key.columns.iter().map(given).collect();
+        let (parent, meets) = self.meeting(&table, "db_sync_parent", foreign_key);
+        let (key, given) = (self.shown_key().join(","), given.join(" AND "));
+        Statement::new(format!(
+            "SELECT {key} FROM {table} WHERE {given} AND NOT EXISTS \
+             (SELECT 1 FROM {parent} AS db_sync_parent WHERE {meets})"
+        ))
+        .cells(self.key_columns().map(|column| column.kind.clone()))
+    }
+
     /// One child by a foreign key, where there is any.
     pub fn select_any_child(&self, foreign_key: &ForeignKey) -> Statement {
         let child = self.child(foreign_key);

@@ -1,0 +1,94 @@
+//! A table without rows takes all of another's at once, in one transaction, by whatever way its server is fastest at.
+//!
+//! Nobody looks after foreign keys meanwhile. Whoever calls knows that the table is empty, has fitted the cells to its
+//! columns, and looks after foreign keys before anybody relies on them.
+
+use tokio::sync::mpsc::Receiver;
+use tokio::time::Instant;
+
+pub use super::mysql::load::Declined;
+use super::mysql::load::LoadLine;
+use super::{Connection, Endpoint, Fault, Purpose, Statement, View, write};
+use crate::config::Address;
+use crate::error::Result;
+use crate::model::Row;
+
+/// A way to fill a table, open until [`Loader::end`].
+pub struct Loader {
+    way: Way,
+    since: Instant,
+}
+
+enum Way {
+    /// `LOAD DATA LOCAL`.
+    Lines(Box<LoadLine>),
+    /// Large INSERTs: what SQLite has, and servers that take no loads.
+    Statements(Box<Connection>),
+}
+
+fn said(fault: Fault, line: &Connection) -> Declined {
+    fault.fatal(line.place()).to_string()
+}
+
+impl Loader {
+    /// Opens the fastest way that a side allows. With `same_keys` nobody looks for duplicates in unique keys: the same hold
+    /// where the rows come from.
+    ///
+    /// # Errors
+    /// `DB_CONN_001` to `DB_CONN_004`.
+    pub async fn open(endpoint: &Endpoint, same_keys: bool) -> Result<Self> {
+        let since = Instant::now();
+        if let Address::Server(server) = &endpoint.place.address {
+            match LoadLine::open(&endpoint.place, server, same_keys).await {
+                Ok(line) => return Ok(Self { way: Way::Lines(Box::new(line)), since }),
+                Err(reason) => tracing::debug!(side = %endpoint.side(), reason, "no LOAD DATA"),
+            }
+        }
+        let line = Box::new(endpoint.connect(Purpose::Write).await?);
+        Ok(Self { way: Way::Statements(line), since })
+    }
+
+    /// Takes in every row that comes. Answers how many; the transaction stays open.
+    ///
+    /// # Errors
+    /// What the server had against it, or that it holds something else than it was given.
+    pub async fn load(
+        &mut self,
+        view: &View<'_>,
+        mut rows: Receiver<Vec<Row>>,
+    ) -> std::result::Result<u64, Declined> {
+        self.since = Instant::now();
+        let line = match &mut self.way {
+            Way::Lines(line) => return line.load(view, rows).await,
+            Way::Statements(line) => line,
+        };
+        line.check_foreign_keys(false).await.map_err(|fault| said(fault, line))?;
+        line.begin().await.map_err(|fault| said(fault, line))?;
+        let mut taken = 0;
+        while let Some(parcel) = rows.recv().await {
+            write::insert(line, view, &parcel).await.map_err(|fault| said(fault, line))?;
+            taken += parcel.len() as u64;
+        }
+        Ok(taken)
+    }
+
+    /// Keeps what was taken in, or forgets it.
+    ///
+    /// # Errors
+    /// What the server had against it.
+    pub async fn end(self, keep: bool) -> std::result::Result<(), Declined> {
+        let mut line = match self.way {
+            Way::Lines(line) => return line.end(keep, self.since).await,
+            Way::Statements(line) => line,
+        };
+        let ended = if keep {
+            line.execute(&Statement::new("COMMIT")).await.map(drop)
+        } else {
+            line.rollback().await;
+            Ok(())
+        };
+        let ended = ended.map_err(|fault| said(fault, &line));
+        line.close().await;
+        ended
+    }
+}

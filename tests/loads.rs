@@ -1,0 +1,147 @@
+//! The first load of empty tables, several rows at once and nothing looked after meanwhile.
+
+use db_sync::report::Report;
+
+use crate::support::each_pairing;
+use crate::support::pairing::{Pair, options, table};
+
+/// With batches of one row every table of two rows is large.
+fn load(pair: &Pair, flags: &str) -> Report {
+    pair.try_sync(options(flags), &[("DB_SYNC_BATCH_SIZE", "1")]).unwrap()
+}
+
+/// A table that came at once left its keys together; row by row each batch leaves its own.
+fn came_at_once(pair: &Pair, table: &str) -> bool {
+    let images = "SELECT COUNT(*) FROM db_sync_undo WHERE table_name=";
+    pair.local.cell(&format!("{images}'{table}'")) == "1"
+}
+
+const SHOP: &str = "CREATE TABLE kind (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(20) NOT NULL UNIQUE); \
+    CREATE TABLE item (id INTEGER NOT NULL PRIMARY KEY, kind_id INTEGER NOT NULL, name VARCHAR(20), \
+    FOREIGN KEY (kind_id) REFERENCES kind (id)); \
+    CREATE TABLE part (code VARCHAR(20) NOT NULL PRIMARY KEY, item_id INTEGER, FOREIGN KEY (item_id) REFERENCES item (id))";
+
+#[test]
+fn tables_with_relations_come_at_once() {
+    each_pairing(|pair| {
+        pair.both(SHOP);
+        pair.remote.sql("INSERT INTO kind VALUES (1,'a'),(2,'茶'); INSERT INTO item VALUES (1,1,NULL),(2,2,'x\ty\nz'),(-3,1,''); \
+            INSERT INTO part VALUES ('p',1),('q',NULL),('R',-3)");
+        let report = load(pair, "--type FULL");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        assert_eq!(table(&report, "item").remote_to_local.inserted, 3);
+        for name in ["kind", "item", "part"] {
+            assert!(came_at_once(pair, name), "{} {name}", pair.name);
+            assert!(table(&report, name).verified, "{} {name}", pair.name);
+        }
+        pair.assert_same("SELECT id, kind_id, name FROM item ORDER BY id");
+        pair.assert_same("SELECT code, item_id FROM part ORDER BY item_id, code");
+        pair.assert_settled("");
+        pair.assert_settled("--type FULL");
+        // The base knows every row: deletions and edits travel as after any sync.
+        pair.local.sql("DELETE FROM part WHERE code='q'; UPDATE item SET name='new' WHERE id=1");
+        pair.remote.sql("UPDATE item SET name='other' WHERE id=2");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, kind_id, name FROM item ORDER BY id");
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM part"), "2", "{}", pair.name);
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn the_other_way_too_and_only_where_rows_may_go() {
+    each_pairing(|pair| {
+        pair.both(SHOP);
+        pair.local.sql(
+            "INSERT INTO kind VALUES (1,'a'),(2,'b'); INSERT INTO item VALUES (1,1,'x'),(2,2,'y')",
+        );
+        let report = load(pair, "--type FULL --direction REMOTE_TO_LOCAL --conflict LOCAL_WINS");
+        assert_eq!(
+            pair.remote.cell("SELECT COUNT(*) FROM item"),
+            "0",
+            "{}: {report:#?}",
+            pair.name
+        );
+        let report = load(pair, "--type FULL --direction LOCAL_TO_REMOTE");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, kind_id, name FROM item ORDER BY id");
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn orphans_do_not_stay_and_their_base_says_nothing() {
+    each_pairing(|pair| {
+        pair.both(SHOP);
+        let off = if pair.remote.is_file() {
+            "PRAGMA foreign_keys=OFF"
+        } else {
+            "SET foreign_key_checks=0"
+        };
+        pair.remote.sql(&format!(
+            "{off}; INSERT INTO kind VALUES (1,'a'),(2,'b'); INSERT INTO item VALUES (1,1,'x'),(2,9,'orphan'); \
+             INSERT INTO part VALUES ('p',1),('q',2)"
+        ));
+        let report = load(pair, "--type FULL");
+        assert_eq!(report.exit_code, 3, "{}: {report:#?}", pair.name);
+        let failed: Vec<&str> = report.errors.iter().map(|failure| failure.code).collect();
+        assert_eq!(failed, ["SYNC_004", "SYNC_004"], "{}: {:#?}", pair.name, report.errors);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM item"), "1");
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM item"), "2");
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM part"), "2");
+        pair.assert_settled("");
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM item"), "2", "{}", pair.name);
+    });
+}
+
+#[test]
+fn values_that_do_not_fit_and_keys_that_meet_are_named_row_by_row() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    pair.remote.sql("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, n BIGINT, u VARCHAR(9) COLLATE utf8mb4_bin UNIQUE)");
+    pair.local.sql("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, n SMALLINT, u VARCHAR(9) COLLATE utf8mb4_general_ci UNIQUE)");
+    pair.remote.sql("INSERT INTO t VALUES (1,1,'a'),(2,70000,'b'),(3,3,'A'),(4,4,'c')");
+    let report = load(&pair, "--type FULL");
+    let mut failed: Vec<&str> = report.errors.iter().map(|failure| failure.code).collect();
+    failed.sort_unstable();
+    assert_eq!(failed, ["SYNC_002", "SYNC_003"], "{:#?}", report.errors);
+    assert_eq!(pair.local.cell("SELECT GROUP_CONCAT(id ORDER BY id) FROM t"), "1,4");
+    pair.assert_settled("");
+}
+
+#[test]
+fn triggers_and_rows_that_are_there_keep_a_table_from_it() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))");
+        pair.both("CREATE TABLE u (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))");
+        pair.local.sql(if pair.local.is_file() {
+            "CREATE TRIGGER loud AFTER INSERT ON t BEGIN UPDATE t SET v=upper(NEW.v) WHERE id=NEW.id; END"
+        } else {
+            "CREATE TRIGGER loud BEFORE INSERT ON t FOR EACH ROW SET NEW.v=upper(NEW.v)"
+        });
+        pair.remote.sql("INSERT INTO t VALUES (1,'a'),(2,'b'),(3,'c'); INSERT INTO u VALUES (1,'a'),(2,'b'),(3,'c')");
+        pair.local.sql("INSERT INTO u VALUES (1,'mine')");
+        let report = load(pair, "--type FULL");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        assert!(!came_at_once(pair, "t") && !came_at_once(pair, "u"), "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM u"), "3");
+        assert_eq!(table(&report, "u").conflicts.detected, 1);
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn a_server_that_takes_no_loads_takes_statements() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    pair.local.sql("SET GLOBAL local_infile=0");
+    pair.both(SHOP);
+    pair.remote.sql(
+        "INSERT INTO kind VALUES (1,'a'),(2,'b'); INSERT INTO item VALUES (1,1,'x'),(2,2,NULL)",
+    );
+    let report = load(&pair, "--type FULL");
+    pair.local.sql("SET GLOBAL local_infile=1");
+    assert_eq!(report.exit_code, 0, "{report:#?}");
+    assert!(came_at_once(&pair, "item"));
+    pair.assert_same("SELECT id, kind_id, name FROM item ORDER BY id");
+    pair.assert_settled("");
+}
