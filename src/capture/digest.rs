@@ -10,7 +10,8 @@ use crate::journal::base::Base;
 use crate::model::{PerSide, Side};
 
 /// Asks both sides at once for the digest of every chunk of the base. The chunks (by their lowest ordinals) in `also`
-/// are proposed whatever their digests say.
+/// are proposed whatever their digests say. A side of which the base was made this moment need not be asked again
+/// (`fresh`).
 ///
 /// # Errors
 /// The failure with its code.
@@ -19,11 +20,18 @@ pub async fn propose(
     views: &PerSide<View<'_>>,
     base: &Base,
     also: &BTreeSet<u64>,
+    fresh: Option<Side>,
 ) -> Result<Proposal> {
     let lows = base.lows();
+    let asked = async |side: Side, connection: &mut Connection| {
+        if fresh == Some(side) {
+            return Ok(lows.iter().map(|low| base.digest(*low)[side]).collect());
+        }
+        read::digests(connection, &views[side], &lows).await
+    };
     let (remote, local) = tokio::join!(
-        read::digests(&mut connections.remote, &views.remote, &lows),
-        read::digests(&mut connections.local, &views.local, &lows),
+        asked(Side::Remote, &mut connections.remote),
+        asked(Side::Local, &mut connections.local),
     );
     let now: PerSide<Vec<Digest>> = PerSide::new(remote?, local?);
     let mut spans = Vec::new();

@@ -41,7 +41,7 @@ impl Loader {
         if let Address::Server(server) = &endpoint.place.address {
             match LoadLine::open(&endpoint.place, server, same_keys).await {
                 Ok(line) => return Ok(Self { way: Way::Lines(Box::new(line)), since }),
-                Err(reason) => tracing::debug!(side = %endpoint.side(), reason, "no LOAD DATA"),
+                Err(reason) => tracing::info!(side = %endpoint.side(), reason, "no LOAD DATA"),
             }
         }
         let line = Box::new(endpoint.connect(Purpose::Write).await?);

@@ -34,15 +34,6 @@ pub struct Found {
     pub row: Row,
 }
 
-/// One whole row with its place among the others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Placed {
-    /// Where it stands.
-    pub ordinal: u64,
-    /// The row.
-    pub found: Found,
-}
-
 /// What a stretch of rows adds up to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Digest {
@@ -170,30 +161,16 @@ pub async fn bag(
     connection.stream(&view.select_bag(), to, split).await
 }
 
-/// Sends every row of a table, in the order of ordinals where those are the key.
+/// Sends the synced cells of every row of a table.
 ///
 /// # Errors
 /// The failure with its code.
 pub async fn every(
     connection: &mut Connection,
     view: &View<'_>,
-    to: &Sender<Vec<Placed>>,
+    to: &Sender<Vec<Row>>,
 ) -> Result<()> {
-    let problem = unsigned(view, connection);
-    let signs = view.dialect != Dialect::Sqlite;
-    let placed = |mut row: Row| {
-        let signature = if signs {
-            let signature = row.pop().as_ref().and_then(Value::as_int);
-            let signature = signature.and_then(|bits| u64::try_from(bits).ok());
-            signature.ok_or_else(|| problem.clone())?
-        } else {
-            own_signature(view, &row)
-        };
-        let key = shared_key(view, view.pair.key.iter().map(|at| row[*at].clone()).collect());
-        let ordinal = view.pair.form.ordinal(&key).ok_or_else(|| no_place(view))?;
-        Ok(Some(Placed { ordinal, found: Found { key, signature, row } }))
-    };
-    connection.stream(&view.select_every(), to, placed).await
+    connection.stream(&view.select_every(), to, |row| Ok(Some(row))).await
 }
 
 /// The digest of each chunk; `lows` are the chunks' lowest ordinals, ascending, the first of them 0.

@@ -5,22 +5,22 @@
 //! keys are looked after once every table is there, and only then does the base learn of the rows; afterwards the table is
 //! looked at like any other.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt as _;
+use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::ledger::Turn;
 use super::table::TableRun;
-use super::worklist::Worklist;
 use super::{Lines, Run};
 use crate::endpoint::load::{Declined, Loader};
-use crate::endpoint::read::{self, Placed};
+use crate::endpoint::read::{self, Signed};
 use crate::endpoint::{Connection, Dialect, Fault, Purpose, write};
-use crate::error::Result;
-use crate::journal::base::Step;
+use crate::error::{Result, SyncError};
+use crate::journal::base::{Base, Step};
 use crate::journal::undo::{self, PreImage};
-use crate::model::{Column, Key, PerSide, Row, Side, Signature, fit, row};
+use crate::model::{Column, PerSide, Row, Side, fit, row};
 use crate::plan::merge::{Entry, Write};
 use crate::plan::schema_match::TablePair;
 
@@ -30,9 +30,6 @@ const PARCELS: usize = 8;
 const ENTRIES: usize = 50_000;
 /// Rows whose keys are kept as one pre-image.
 const IMAGES: usize = 1000;
-
-/// One row that was taken in: where it stands, its key, and its signature on the side that had it.
-type Taken = (u64, Key, Signature);
 
 /// A table that is to be filled.
 struct Job {
@@ -48,7 +45,9 @@ struct Job {
 /// A table that was.
 struct Filled {
     job: Job,
-    taken: Worklist<Taken>,
+    rows: u64,
+    /// What the base says of it, where it can.
+    base: Option<Base>,
     took: Duration,
 }
 
@@ -78,21 +77,28 @@ pub async fn fill(run: &Run, lines: &mut Lines, turns: &mut [Turn]) -> Result<()
     // The largest first, so that none of them is left alone at the end.
     jobs.sort_by_key(|job| std::cmp::Reverse(job.pair.tables[job.target.other()].estimated_rows));
     let loads = jobs.into_iter().map(|job| one_table(run, job));
-    let outcomes: Vec<_> =
-        futures_util::stream::iter(loads).buffer_unordered(at_once).collect().await;
+    let filled: Vec<_> = stream::iter(loads).buffer_unordered(at_once).collect().await;
     run.cancel.check()?;
-    let mut filled: Vec<Filled> = outcomes.into_iter().flatten().collect();
-    orphans_go(run, &mut filled).await?;
+    let mut filled: Vec<Filled> = filled.into_iter().flatten().collect();
+    orphans_go(run, &filled).await?;
+    let bases = filled.drain(..).map(|filled| {
+        let base = turns[filled.job.turn].table().map(|table| table.base.clone());
+        remember(run, filled, base)
+    });
+    // LOCAL takes what is remembered, and one file takes one writer.
+    let at_once = if run.dialect(Side::Local) == Dialect::Sqlite { 1 } else { at_once };
+    let filled: Vec<_> = stream::iter(bases).buffer_unordered(at_once).collect().await;
     lines.refresh(&run.endpoints).await?;
-    for Filled { job, taken, took } in filled {
+    for filled in filled {
+        let Filled { job, rows, base, took } = filled?;
         turns[job.turn].spent(took);
-        turns[job.turn]
-            .go_on(async |table| {
-                table.written[job.target].inserted += taken.len();
-                table.filled = !taken.is_empty() && job.comparable && !job.pair.form.is_hashed();
-                if table.filled { remember(lines, table, taken).await } else { Ok(()) }
-            })
-            .await;
+        if let Some(table) = turns[job.turn].table_mut() {
+            table.written[job.target].inserted += rows;
+            if let Some(base) = base {
+                table.base = base;
+                table.filled = Some(job.target);
+            }
+        }
     }
     Ok(())
 }
@@ -161,25 +167,24 @@ async fn without_parents_stay(
 async fn one_table(run: &Run, job: Job) -> Option<Filled> {
     let clock = Instant::now();
     match take_in(run, &job).await {
-        Ok(taken) => Some(Filled { job, taken, took: clock.elapsed() }),
+        Ok(rows) => Some(Filled { job, rows, base: None, took: clock.elapsed() }),
         Err(reason) => {
-            tracing::debug!(table = job.pair.name, reason, "not loaded at once");
+            tracing::info!(table = job.pair.name, reason, "not loaded at once");
             None
         }
     }
 }
 
-async fn take_in(run: &Run, job: &Job) -> std::result::Result<Worklist<Taken>, Declined> {
-    let said = |error: crate::error::SyncError| error.to_string();
+async fn take_in(run: &Run, job: &Job) -> std::result::Result<u64, Declined> {
+    let said = |error: SyncError| error.to_string();
     let (target, source) = (job.target, job.target.other());
     let (from, to) = (run.view(&job.pair, source), run.view(&job.pair, target));
     let mut reader = run.endpoints[source].connect(Purpose::Snapshot).await.map_err(said)?;
-    let mut loader = Loader::open(&run.endpoints[target], same_keys_hold(&job.pair, target))
-        .await
-        .map_err(said)?;
+    let same_keys = same_keys_hold(&job.pair, target);
+    let mut loader = Loader::open(&run.endpoints[target], same_keys).await.map_err(said)?;
     let (send_rows, rows) = channel(PARCELS);
     let (send_fitted, fitted) = channel(PARCELS);
-    let (read, sorted, loaded) = tokio::join!(
+    let (read, sent, loaded) = tokio::join!(
         async {
             let to = send_rows;
             read::every(&mut reader, &from, &to).await
@@ -189,36 +194,23 @@ async fn take_in(run: &Run, job: &Job) -> std::result::Result<Worklist<Taken>, D
     );
     reader.close().await;
     // When one of them gives up, the others' errors are its echo.
-    let outcome = match (loaded, sorted, read) {
+    let outcome = match (loaded, sent, read) {
         (_, Err(problem), _) | (_, _, Err(problem)) => Err(problem.to_string()),
         (Err(problem), ..) => Err(problem),
-        (Ok(rows), Ok(taken), Ok(())) if rows == taken.len() => Ok(taken),
-        (Ok(rows), Ok(taken), _) => Err(format!("{rows} rows of {}", taken.len())),
+        (Ok(rows), Ok(sent), Ok(())) if rows == sent => Ok(rows),
+        (Ok(rows), Ok(sent), _) => Err(format!("{rows} rows of {sent}")),
     };
-    let taken = match outcome {
-        Ok(taken) => taken,
-        Err(problem) => {
-            loader.end(false).await?;
-            return Err(problem);
-        }
-    };
-    if run.dialect(target) == Dialect::Sqlite && target == Side::Local {
-        // One file takes one writer: here the keys can only be kept afterwards.
-        loader.end(true).await?;
-        return keep_keys(run, job, taken).await.map_err(said);
-    }
-    let kept = keep_keys(run, job, taken).await.map_err(said);
-    loader.end(kept.is_ok()).await?;
-    kept
+    loader.end(outcome.is_ok()).await?;
+    outcome
 }
 
 /// Fits every row to the target's columns and passes it on. Rows that do not fit, or hardly into a statement, are left out.
 async fn fitting(
     run: &Run,
     job: &Job,
-    mut rows: Receiver<Vec<Placed>>,
+    mut rows: Receiver<Vec<Row>>,
     to: Sender<Vec<Row>>,
-) -> Result<Worklist<Taken>> {
+) -> Result<u64> {
     let (target, source) = (job.target, job.target.other());
     let columns = &job.pair.columns;
     let alike = run.dialect(target) == run.dialect(source)
@@ -226,32 +218,28 @@ async fn fitting(
             .iter()
             .all(|column| takes_as_it_is(&column.sides[source], &column.sides[target]));
     let heavy = run.endpoints[target].nature.max_packet / 4;
-    let mut taken = Worklist::default();
+    let fitted = |row: Row| -> Option<Row> {
+        if row::weight(&row) > heavy {
+            return None;
+        }
+        if alike {
+            return Some(row);
+        }
+        let cells = row.iter().zip(columns);
+        cells.map(|(cell, column)| fit::fit(cell, &column.sides[target]).ok()).collect()
+    };
+    let mut sent = 0;
     while let Some(parcel) = rows.recv().await {
         run.cancel.check()?;
-        let mut fitted = Vec::with_capacity(parcel.len());
-        for Placed { ordinal, found } in parcel {
-            if row::weight(&found.row) > heavy {
-                continue;
-            }
-            let row = if alike {
-                Some(found.row)
-            } else {
-                let cells = found.row.iter().zip(columns);
-                cells.map(|(cell, column)| fit::fit(cell, &column.sides[target]).ok()).collect()
-            };
-            if let Some(row) = row {
-                taken.push(&(ordinal, found.key, found.signature))?;
-                fitted.push(row);
-            }
-        }
+        let fitted: Vec<Row> = parcel.into_iter().filter_map(fitted).collect();
+        sent += fitted.len() as u64;
         run.progress.advance(&job.pair.name, fitted.len() as u64);
         if to.send(fitted).await.is_err() {
             // Whoever loads has given up, and says why.
             break;
         }
     }
-    Ok(taken)
+    Ok(sent)
 }
 
 /// Whether whatever one column holds the other takes without a word.
@@ -277,53 +265,13 @@ fn same_keys_hold(pair: &TablePair, target: Side) -> bool {
     keys(target).iter().all(|key| source.contains(key))
 }
 
-/// Keeps the keys of the rows that came.
-async fn keep_keys(run: &Run, job: &Job, taken: Worklist<Taken>) -> Result<Worklist<Taken>> {
-    let mut local = run.endpoints.local.connect(Purpose::Write).await?;
-    let kept = keep_keys_on(run, job, taken, &mut local).await;
-    local.close().await;
-    kept
-}
-
-async fn keep_keys_on(
-    run: &Run,
-    job: &Job,
-    taken: Worklist<Taken>,
-    local: &mut Connection,
-) -> Result<Worklist<Taken>> {
-    let fatal = |fault: Fault| fault.fatal(run.endpoints.local.place());
-    let (dialect, name) = (run.dialect(Side::Local), &job.pair.name);
-    let mut again = Worklist::default();
-    let mut batches = taken.drain()?;
-    local.begin().await.map_err(fatal)?;
-    loop {
-        run.cancel.check()?;
-        let items = batches.next(IMAGES)?;
-        if items.is_empty() {
-            break;
-        }
-        let image = |(_, key, signature): &Taken| PreImage {
-            write: Write::Insert,
-            key: row::object(job.pair.key_names().zip(&key.0)),
-            before: None,
-            written: job.comparable.then_some(*signature),
-        };
-        let images: Vec<PreImage> = items.iter().map(image).collect();
-        undo::record(local, dialect, &run.run_id, name, job.target, &images).await?;
-        items.iter().try_for_each(|item| again.push(item))?;
-    }
-    local.commit().await.map_err(fatal)?;
-    Ok(again)
-}
-
-/// Takes away again what refers to nothing: rows that came while their parents went. Their tables' bases learn nothing from
-/// the load.
-async fn orphans_go(run: &Run, filled: &mut [Filled]) -> Result<()> {
+/// Takes away again what refers to nothing: rows whose parents went while they came, or never were.
+async fn orphans_go(run: &Run, filled: &[Filled]) -> Result<()> {
     let mut lines = PerSide::<Option<Connection>>::default();
     let mut clean = false;
     while !clean {
         clean = true;
-        for Filled { job, taken, .. } in &mut *filled {
+        for Filled { job, .. } in filled {
             run.cancel.check()?;
             let target = job.target;
             if lines[target].is_none() {
@@ -339,7 +287,6 @@ async fn orphans_go(run: &Run, filled: &mut [Filled]) -> Result<()> {
                 let orphans = write::all_orphans(line, &view, key).await.map_err(fatal)?;
                 for keys in orphans.chunks(500) {
                     clean = false;
-                    *taken = Worklist::default();
                     write::delete(line, &view, keys).await.map_err(fatal)?;
                 }
             }
@@ -353,22 +300,77 @@ async fn orphans_go(run: &Run, filled: &mut [Filled]) -> Result<()> {
     Ok(())
 }
 
-/// The base learns of the rows.
-async fn remember(lines: &mut Lines, table: &mut TableRun, taken: Worklist<Taken>) -> Result<()> {
-    let place = lines.local.place().clone();
-    let fatal = |fault: Fault| fault.fatal(&place);
-    lines.local.begin().await.map_err(fatal)?;
-    let mut batches = taken.drain()?;
+/// Keeps the keys of the rows that came, and has the base learn of them where both sides sign alike. What it learns is what the
+/// side that was filled holds now: whether the other side holds the same is asked afterwards.
+async fn remember(run: &Run, mut filled: Filled, base: Option<Base>) -> Result<Filled> {
+    let clock = Instant::now();
+    let (job, places) =
+        (&filled.job, (run.endpoints[filled.job.target].place(), run.endpoints.local.place()));
+    let mut reader = run.endpoints[job.target].connect(Purpose::Snapshot).await?;
+    let mut local = run.endpoints.local.connect(Purpose::Write).await?;
+    let view = run.view(&job.pair, job.target);
+    let (to, from) = channel(PARCELS);
+    let all = [0..=u64::MAX];
+    local.begin().await.map_err(|fault| fault.fatal(places.1))?;
+    let (listed, learned) = tokio::join!(
+        async {
+            let to = to;
+            read::list(&mut reader, &view, &all, &to).await
+        },
+        learn(run, job, from, base.filter(|_| job.comparable), &mut local),
+    );
+    reader.close().await;
+    let (rows, base) = listed.and(learned)?;
+    local.commit().await.map_err(|fault| fault.fatal(places.1))?;
+    local.close().await;
+    (filled.rows, filled.base) = (rows, base);
+    filled.took += clock.elapsed();
+    Ok(filled)
+}
+
+async fn learn(
+    run: &Run,
+    job: &Job,
+    mut rows: Receiver<Vec<Signed>>,
+    mut base: Option<Base>,
+    local: &mut Connection,
+) -> Result<(u64, Option<Base>)> {
+    let (dialect, name) = (run.dialect(Side::Local), &job.pair.name);
+    let (mut images, mut steps) = (Vec::new(), Vec::<(u64, Step)>::new());
+    let (mut count, mut shared) = (0, HashSet::new());
     loop {
-        let items = batches.next(ENTRIES)?;
-        if items.is_empty() {
-            break;
+        run.cancel.check()?;
+        let parcel = rows.recv().await;
+        let ended = parcel.is_none();
+        for Signed { ordinal, key, signature, .. } in parcel.into_iter().flatten() {
+            images.push(PreImage {
+                write: Write::Insert,
+                key: row::object(job.pair.key_names().zip(&key.0)),
+                before: None,
+                written: Some(signature),
+            });
+            count += 1;
+            // Of keys that share their place the base can say nothing.
+            if steps.last().is_some_and(|(last, _)| *last == ordinal) {
+                shared.insert(ordinal);
+            }
+            steps.push((ordinal, Step::Record(Entry { remote: signature, local: signature })));
         }
-        let step = |(ordinal, _, signature): &Taken| {
-            (*ordinal, Step::Record(Entry { remote: *signature, local: *signature }))
-        };
-        let steps: Vec<(u64, Step)> = items.iter().map(step).collect();
-        table.base = table.base.with_steps(&mut lines.local, &steps).await?;
+        if ended || images.len() >= IMAGES {
+            undo::record(local, dialect, &run.run_id, name, job.target, &images).await?;
+            images.clear();
+        }
+        if ended || steps.len() >= ENTRIES {
+            // The next row may share its place with the last one.
+            let last = if ended { None } else { steps.pop() };
+            steps.retain(|(ordinal, _)| !shared.contains(ordinal));
+            if let Some(base) = &mut base {
+                *base = base.with_steps(local, &steps).await?;
+            }
+            steps = last.into_iter().collect();
+        }
+        if ended {
+            return Ok((count, base));
+        }
     }
-    lines.local.commit().await.map_err(fatal)
 }

@@ -77,8 +77,8 @@ pub struct TableRun {
     pub done: HashSet<u64>,
     /// How changes were found.
     pub capture: &'static str,
-    /// Whether the first load has filled it, and its base knows of every row.
-    pub filled: bool,
+    /// The side that the first load has filled, where the base knows of every row of it.
+    pub filled: Option<Side>,
     /// Whether the last look found nothing left to do.
     pub looks_settled: bool,
     /// When it began.
@@ -132,7 +132,7 @@ impl TableRun {
             touched: BTreeSet::new(),
             done: HashSet::new(),
             capture: "scan",
-            filled: false,
+            filled: None,
             looks_settled: false,
             started: Utc::now(),
             weighed: Weighed::default(),
@@ -156,17 +156,19 @@ impl TableRun {
         }
         let pair = self.pair.clone();
         let views = run.views(&pair);
-        let full =
-            self.base.is_none() || self.settings.policy.sync_type == SyncType::Full && !self.filled;
+        let full = self.base.is_none()
+            || self.settings.policy.sync_type == SyncType::Full && self.filled.is_none();
         let proposal = if full {
             scan::propose()
         } else {
             let open = self.open_conflicts.keys().map(|ordinal| self.base.chunk_of(*ordinal));
-            digest::propose(&mut lines.snapshots, &views, &self.base, &open.collect()).await?
+            let fresh = self.filled;
+            digest::propose(&mut lines.snapshots, &views, &self.base, &open.collect(), fresh)
+                .await?
         };
         self.plan.open = self.open_conflicts.keys().copied().collect();
         // The first load has read every row.
-        self.capture = if self.filled { "scan" } else { proposal.capture };
+        self.capture = if self.filled.is_some() { "scan" } else { proposal.capture };
         let asked = run.options.capture.unwrap_or(run.settings.capture);
         if !full && matches!(asked, Capture::Binlog | Capture::Watermark) {
             self.note(Note::new(note::NO_CAPTURE).with("capture", asked.as_str()));
@@ -233,7 +235,7 @@ impl TableRun {
             Proposal { capture: "digest", spans, rows: None }
         } else {
             let none = BTreeSet::new();
-            digest::propose(&mut lines.snapshots, &views, &self.base, &none).await?
+            digest::propose(&mut lines.snapshots, &views, &self.base, &none, None).await?
         };
         self.compare(run, lines, &views, &proposal).await?;
         self.touched.clear();

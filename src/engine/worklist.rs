@@ -15,6 +15,9 @@ use crate::plan::policy::Decision;
 /// Bytes of decisions that stay in memory.
 const IN_MEMORY: usize = 1 << 20;
 
+/// Bytes that go into the file at once.
+const PENDING: usize = 64 << 10;
+
 /// One key, what the decision was made from, and the decision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Item {
@@ -37,13 +40,16 @@ pub struct Item {
 /// Items in the order in which they were put in.
 pub struct Worklist<T = Item> {
     file: SpooledTempFile,
+    /// What is still to go into the file: a call for each item would cost more than the items.
+    pending: Vec<u8>,
     items: u64,
     of: PhantomData<T>,
 }
 
 impl<T> Default for Worklist<T> {
     fn default() -> Self {
-        Self { file: SpooledTempFile::new(IN_MEMORY), items: 0, of: PhantomData }
+        let file = SpooledTempFile::new(IN_MEMORY);
+        Self { file, pending: Vec::new(), items: 0, of: PhantomData }
     }
 }
 
@@ -76,12 +82,20 @@ impl<T: Serialize + DeserializeOwned> Worklist<T> {
     /// `SYS_001` where the temporary folder has no room.
     pub fn push(&mut self, item: &T) -> Result<()> {
         let unwritable = |_| no_room(&std::io::Error::from(std::io::ErrorKind::InvalidData));
-        let bytes = postcard::to_stdvec(item).map_err(unwritable)?;
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes();
-        let written = self.file.write_all(&length).and_then(|()| self.file.write_all(&bytes));
-        written.map_err(|problem| no_room(&problem))?;
+        let start = self.pending.len();
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.extend_from_slice(&[0; 4]);
+        self.pending = postcard::to_extend(item, pending).map_err(unwritable)?;
+        let length = u32::try_from(self.pending.len() - start - 4).unwrap_or(u32::MAX);
+        self.pending[start..start + 4].copy_from_slice(&length.to_le_bytes());
         self.items += 1;
-        Ok(())
+        if self.pending.len() < PENDING { Ok(()) } else { self.write_out() }
+    }
+
+    fn write_out(&mut self) -> Result<()> {
+        let written = self.file.write_all(&self.pending);
+        self.pending.clear();
+        written.map_err(|problem| no_room(&problem))
     }
 
     /// Takes out at most this many of the first items; the rest stays.
@@ -101,7 +115,8 @@ impl<T: Serialize + DeserializeOwned> Worklist<T> {
     }
 
     /// Takes everything out, batch by batch.
-    pub fn drain(self) -> Result<Batches<T>> {
+    pub fn drain(mut self) -> Result<Batches<T>> {
+        self.write_out()?;
         let mut file = self.file;
         file.seek(SeekFrom::Start(0)).map_err(|problem| no_room(&problem))?;
         Ok(Batches { file: BufReader::new(file), left: self.items, of: PhantomData })

@@ -33,7 +33,8 @@ pub struct LoadLine {
 /// The failure with its code.
 async fn manners(connection: &mut Connection) -> Result<(bool, bool)> {
     let text = || [Kind::Text { chars: None, bytes: None, fixed: false }];
-    let allowed = Statement::new("SELECT CAST(@@local_infile AS CHAR)").cells(text());
+    // MariaDB's text of it is ON, MySQL's 1.
+    let allowed = Statement::new("SELECT IF(@@GLOBAL.local_infile,'1','0')").cells(text());
     let allowed = connection.fetch(&allowed).await?;
     let cipher = Statement::new("SHOW SESSION STATUS LIKE 'Ssl_cipher'");
     let cipher = connection.fetch(&cipher.cells([text(), text()].concat())).await?;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::expression::shown;
-use super::{Dialect, Statement, UNSIGNED, View, expression};
+use super::{Statement, View};
 use crate::model::value::{hex, uuid_dashed};
 use crate::model::{Kind, Row, Value};
 
@@ -11,22 +11,14 @@ use crate::model::{Kind, Row, Value};
 pub const LINES: &str = "db_sync";
 
 impl View<'_> {
-    /// Every synced cell of every row, and the signature (not on SQLite); in the order of a key of one integer.
+    /// Every synced cell of every row, in the order of the key, in which a table without rows takes them best.
     pub fn select_every(&self) -> Statement {
-        let mut columns: Vec<String> =
+        let columns: Vec<String> =
             self.columns().map(|column| shown(self.dialect, column)).collect();
-        let mut cells: Vec<Kind> = self.columns().map(|column| column.kind.clone()).collect();
-        if self.dialect != Dialect::Sqlite {
-            columns.push(expression::signature(self));
-            cells.push(UNSIGNED);
-        }
-        let order = if self.pair.form.is_hashed() {
-            String::new()
-        } else {
-            format!(" ORDER BY {}", self.quoted_key().concat())
-        };
         let (columns, table) = (columns.join(","), self.quoted());
-        Statement::new(format!("SELECT {columns} FROM {table}{order}")).cells(cells)
+        let order = self.quoted_key().join(",");
+        Statement::new(format!("SELECT {columns} FROM {table} ORDER BY {order}"))
+            .cells(self.columns().map(|column| column.kind.clone()))
     }
 
     /// What takes [`lines`] in. `REPLACE` has the server refuse what it would otherwise coerce or leave out; on a table

@@ -314,14 +314,22 @@ impl View<'_> {
 
     /// Every row that refers to a parent that is not there.
     pub fn select_all_orphans(&self, foreign_key: &ForeignKey) -> Statement {
-        let table = self.quoted();
-        let given = |name: &String| format!("{table}.{} IS NOT NULL", self.dialect.quote(name));
-        let given: Vec<String> = foreign_key.columns.iter().map(given).collect();
-        let (parent, meets) = self.meeting(&table, "db_sync_parent", foreign_key);
-        let (key, given) = (self.shown_key().join(","), given.join(" AND "));
+        let (table, quote) = (self.quoted(), |name: &String| self.dialect.quote(name));
+        let (mut given, mut meets, mut referred) = (Vec::new(), Vec::new(), Vec::new());
+        let pairs = foreign_key.columns.iter().zip(&foreign_key.parent_columns);
+        for (at, (column, parent)) in pairs.enumerate() {
+            let column = format!("{table}.{}", quote(column));
+            given.push(format!("{column} IS NOT NULL"));
+            meets.push(format!("db_sync_parent.db_sync_{at}={column}"));
+            referred.push(format!("{} AS db_sync_{at}", quote(parent)));
+        }
+        let (given, meets) = (given.join(" AND "), meets.join(" AND "));
+        let (key, referred) = (self.shown_key().join(","), referred.join(","));
+        let parent = quote(&foreign_key.parent);
+        // A join takes half the time of a NOT EXISTS, for which MariaDB makes a list of all parents.
         Statement::new(format!(
-            "SELECT {key} FROM {table} WHERE {given} AND NOT EXISTS \
-             (SELECT 1 FROM {parent} AS db_sync_parent WHERE {meets})"
+            "SELECT {key} FROM {table} LEFT JOIN (SELECT {referred} FROM {parent}) AS db_sync_parent \
+             ON {meets} WHERE {given} AND db_sync_parent.db_sync_0 IS NULL"
         ))
         .cells(self.key_columns().map(|column| column.kind.clone()))
     }
