@@ -370,7 +370,7 @@ enum Fate {
 }
 
 fn position(server: &str) -> usize {
-    SERVERS.iter().position(|known| *known == server).unwrap()
+    SERVERS.iter().position(|known| server.starts_with(known)).unwrap()
 }
 
 fn same(by: By, a: &str, b: &str) -> bool {
@@ -532,11 +532,11 @@ fn every_type_on_every_pair() {
 
 #[test]
 fn every_type_is_loaded_at_once_as_it_is_row_by_row() {
-    for from in SERVERS {
-        for to in SERVERS {
-            if travel(from, to, "1").is_none() {
-                eprintln!("!!! SKIPPED {from} to {to}: there is no MySQL server");
-            }
+    let pairs = SERVERS.into_iter().flat_map(|from| SERVERS.map(|to| (from, to)));
+    // Of two MariaDB servers the second takes no loads.
+    for (from, to) in pairs.chain([("MARIADB2", "MARIADB")]) {
+        if travel(from, to, "1").is_none() {
+            eprintln!("!!! SKIPPED {from} to {to}: there is no MySQL server");
         }
     }
 }
