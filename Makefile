@@ -10,7 +10,7 @@ RUST := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 PACKAGE := pyproject.toml $(shell find python -name '*.py' -o -name '*.pyi' -o -name '*.po' -o -name '*.html')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo wheel test test-pure test-rust test-python lint lint-rust lint-python format init-sql types-doc servers clean
+.PHONY: help demo wheel test test-pure test-rust test-python lint lint-rust lint-python format init-sql types-doc bench servers clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,16 +42,16 @@ lint-rust: ## Check format and lints of the Rust code, with every set of feature
 	cargo clippy --lib --features python --target-dir $(PYTHON_TARGET) -- -D warnings
 
 lint-python: $(VENV)/.tools $(VENV)/.wheel ## Check format, lints, types and the native module's stub
-	$(BIN)/ruff check python examples tests
-	$(BIN)/ruff format --check python examples tests
+	$(BIN)/ruff check python examples tests benches
+	$(BIN)/ruff format --check python examples tests benches
 	$(BIN)/mypy
 	$(BIN)/mypy --strict tests/servers/servers.py
 	$(BIN)/python -m mypy.stubtest db_sync._native
 
 format: $(VENV)/.tools ## Format all code
 	cargo fmt
-	$(BIN)/ruff format python examples tests
-	$(BIN)/ruff check --fix python examples tests
+	$(BIN)/ruff format python examples tests benches
+	$(BIN)/ruff check --fix python examples tests benches
 
 init-sql: ## Write mariadb/init/01-init.sql anew from the engine's definition
 	cargo run --quiet --bin db-sync -- schema --init > mariadb/init/01-init.sql
@@ -59,12 +59,28 @@ init-sql: ## Write mariadb/init/01-init.sql anew from the engine's definition
 types-doc: ## Measure the table of docs/types.md anew (servers by DB_SYNC_TEST_*_URL)
 	DB_SYNC_WRITE_DOCS=1 cargo test --test servers -- every_type_on_every_pair
 
+SIZE ?= small
+ROUNDS ?= 3
+BENCH := target/bench
+
+bench: $(BENCH)/.peers ## Compare with other tools and write docs/performance.md (SIZE=small or full, ROUNDS=3)
+	cargo build --release
+	PYTHONPATH=benches $(SERVERS) $(BENCH)/bin/python -m compare --size $(SIZE) --rounds $(ROUNDS)
+
 servers: ## Only get what the test servers need
 	$(PYTHON) tests/servers/servers.py prepare
 
 clean: ## Remove what was built
 	cargo clean
 	rm -rf $(VENV) dist examples/shop/data
+
+# The peers are not ours: they live beside the build, and one that cannot be had is left out with a word.
+$(BENCH)/.peers:
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet "PyMySQL>=1.2" cryptography
+	-$(BENCH)/bin/python -m pip install --quiet "reladiff[mysql]"
+	-[ "$$(id -u)" != 0 ] || { apt-get update -qq && apt-get install -y -qq percona-toolkit mydumper; }
+	touch $@
 
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); }
