@@ -148,3 +148,20 @@ fn a_server_that_takes_no_loads_takes_statements() {
     pair.assert_same("SELECT id, kind_id, name FROM item ORDER BY id");
     pair.assert_settled("");
 }
+
+#[test]
+fn heavy_rows_come_by_themselves() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v LONGTEXT)");
+        let heavy = "x".repeat(2 << 20);
+        pair.remote.sql("INSERT INTO t VALUES (1,'a'),(3,'c'),(4,NULL)");
+        pair.remote.sql(&format!("INSERT INTO t VALUES (2,'{heavy}')"));
+        let report = load(pair, "--type FULL");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        assert_eq!(table(&report, "t").remote_to_local.inserted, 4, "{}", pair.name);
+        pair.assert_same("SELECT id, LENGTH(v) FROM t ORDER BY id");
+        let images = "SELECT COUNT(*) FROM db_sync_undo WHERE table_name='t'";
+        assert_eq!(pair.local.cell(images), "2", "{}: three at once, and one", pair.name);
+        pair.assert_settled("");
+    });
+}

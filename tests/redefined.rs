@@ -219,3 +219,26 @@ fn types_changed_on_both_sides_keep_one_sided_edits() {
         pair.assert_settled("");
     }
 }
+
+#[test]
+fn a_renamed_table_fails_alone_and_empties_nothing() {
+    each_pairing(|pair| {
+        pair.both(TABLE);
+        pair.both("CREATE TABLE other (id INTEGER NOT NULL PRIMARY KEY)");
+        pair.remote.sql(&rows(20));
+        pair.sync("");
+        pair.remote.sql("ALTER TABLE t RENAME TO renamed; INSERT INTO other VALUES (1)");
+        let report = pair.sync("");
+        let error = table(&report, "t").error.clone().unwrap();
+        assert_eq!((error.code, report.exit_code), ("SYNC_001", 1), "{}: {error:#?}", pair.name);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM other"), "1", "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "20", "{}", pair.name);
+        pair.local.sql("ALTER TABLE t RENAME TO renamed; UPDATE db_sync_config SET table_name='renamed' WHERE table_name='t'");
+        pair.local.sql("UPDATE renamed SET v='ours' WHERE id=1");
+        let report = pair.sync("");
+        assert_eq!(report.exit_code, 0, "{}: {report:#?}", pair.name);
+        pair.assert_same("SELECT id, v FROM renamed ORDER BY id");
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM renamed"), "20", "{}", pair.name);
+        pair.assert_settled("");
+    });
+}

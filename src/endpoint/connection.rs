@@ -30,8 +30,9 @@ pub struct Connection {
     ended: Option<SyncError>,
 }
 
-/// Rows that travel together from a stream to whoever takes them.
+/// Rows that travel together from a stream to whoever takes them, and their bytes, about: memory must not grow with the rows.
 const PARCEL: usize = 512;
+const PARCEL_BYTES: usize = 1 << 20;
 
 impl Connection {
     /// Opens a line and sets the session up for its purpose.
@@ -130,7 +131,7 @@ impl Connection {
         Ok(rows)
     }
 
-    /// Sends the rows of a result as they come, converted and in parcels, to a channel that holds few of
+    /// Sends the rows of a result as they come, converted, weighed in bytes and in parcels, to a channel that holds few of
     /// them: memory does not grow with the result. A row that cannot be converted is told in the end, when the result was
     /// read through: the line stays of use.
     ///
@@ -141,6 +142,7 @@ impl Connection {
         statement: &Statement,
         to: &Sender<Vec<T>>,
         mut convert: impl FnMut(Row) -> Result<Option<T>>,
+        weigh: impl Fn(&T) -> usize,
     ) -> Result<()> {
         self.usable()?;
         let limit = self.place.patience.read;
@@ -150,7 +152,7 @@ impl Connection {
             Session::Sqlite(session) => session.stream(statement),
         };
         let mut parcel = Vec::with_capacity(PARCEL);
-        let mut unconverted = None;
+        let (mut weight, mut unconverted) = (0, None);
         let ended = loop {
             let Ok(next) = timeout(limit, rows.next()).await else {
                 break Err(silence(&place, limit));
@@ -160,18 +162,20 @@ impl Connection {
                 Some(Err(problem)) => break Err(place.fault(&problem, "read").fatal(&place)),
                 Some(Ok(_)) if unconverted.is_some() => {}
                 Some(Ok(row)) => match convert(row) {
-                    Ok(Some(item)) => parcel.push(item),
+                    Ok(Some(item)) => {
+                        weight += weigh(&item);
+                        parcel.push(item);
+                    }
                     Ok(None) => {}
                     Err(error) => unconverted = Some(error),
                 },
             }
-            if parcel.len() == PARCEL
-                && to
-                    .send(std::mem::replace(&mut parcel, Vec::with_capacity(PARCEL)))
-                    .await
-                    .is_err()
-            {
-                break Err(place.error(error::INTERRUPTED));
+            if parcel.len() == PARCEL || weight >= PARCEL_BYTES {
+                weight = 0;
+                let full = std::mem::replace(&mut parcel, Vec::with_capacity(PARCEL));
+                if to.send(full).await.is_err() {
+                    break Err(place.error(error::INTERRUPTED));
+                }
             }
         };
         drop(rows);

@@ -8,7 +8,7 @@ pub use super::sql::table::Lock;
 use super::sql::table::Span;
 use super::{Connection, Dialect, Fault, View, sqlite};
 use crate::error::{self, Result, SyncError};
-use crate::model::{Key, KeyForm, Row, Signature, Value};
+use crate::model::{Key, KeyForm, Row, Signature, Value, row};
 
 /// One row by what identifies and signs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,10 +80,10 @@ pub async fn list(
     for spans in spans.chunks(SPANS) {
         if view.dialect == Dialect::Sqlite {
             let statement = view.select_cells(spans);
-            connection.stream(&statement, to, |row| sign(view, row).map(Some)).await?;
+            connection.stream(&statement, to, |row| sign(view, row).map(Some), |_| 0).await?;
         } else {
             let statement = view.select_signed(spans);
-            connection.stream(&statement, to, |row| signed(view, row).map(Some)).await?;
+            connection.stream(&statement, to, |row| signed(view, row).map(Some), |_| 0).await?;
         }
     }
     Ok(())
@@ -134,7 +134,7 @@ async fn gather<T>(
     let (streamed, ()) = tokio::join!(
         async {
             let to = to;
-            connection.stream(statement, &to, convert).await
+            connection.stream(statement, &to, convert, |_| 0).await
         },
         async {
             while let Some(parcel) = from.recv().await {
@@ -158,19 +158,22 @@ pub async fn bag(
         let cells = row.split_off(1);
         Ok(row.pop().map(|handle| (handle, cells)))
     };
-    connection.stream(&view.select_bag(), to, split).await
+    let weigh = |(_, cells): &(Value, Row)| row::weight(cells);
+    connection.stream(&view.select_bag(), to, split, weigh).await
 }
 
-/// Sends the synced cells of every row of a table.
+/// Sends the synced cells of every row of a table that has no more than so many bytes.
 ///
 /// # Errors
 /// The failure with its code.
 pub async fn every(
     connection: &mut Connection,
     view: &View<'_>,
+    bytes: usize,
     to: &Sender<Vec<Row>>,
 ) -> Result<()> {
-    connection.stream(&view.select_every(), to, |row| Ok(Some(row))).await
+    let light = |row: Row| Ok(Some(row).filter(|row| row::weight(row) <= bytes));
+    connection.stream(&view.select_every(), to, light, row::weight).await
 }
 
 /// The digest of each chunk; `lows` are the chunks' lowest ordinals, ascending, the first of them 0.

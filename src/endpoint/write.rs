@@ -2,7 +2,7 @@
 //!
 //! Whoever calls has locked the rows, has fitted the cells to the columns, and takes the fault apart.
 
-use super::{Connection, Dialect, Fault, RowFault, View, read};
+use super::{Connection, Dialect, Fault, RowFault, Statement, View, read};
 use crate::model::{Column, ForeignKey, Key, Kind, Row, Value, row};
 
 /// New rows, in as few statements as arguments and bytes allow. On a fault some statements may have been done:
@@ -143,9 +143,19 @@ pub async fn orphans(
     foreign_key: &ForeignKey,
     keys: &[Key],
 ) -> Result<Vec<Key>, Fault> {
+    such_keys(connection, view, keys, |keys| view.select_orphans(foreign_key, keys)).await
+}
+
+/// Those of the keys that a question answers with, asked for some at a time.
+async fn such_keys(
+    connection: &mut Connection,
+    view: &View<'_>,
+    keys: &[Key],
+    question: impl Fn(&[Key]) -> Statement,
+) -> Result<Vec<Key>, Fault> {
     let mut found = Vec::new();
     for keys in keys.chunks(500) {
-        let rows = connection.try_fetch(&view.select_orphans(foreign_key, keys)).await?;
+        let rows = connection.try_fetch(&question(keys)).await?;
         found.extend(rows.into_iter().map(|cells| read::shared_key(view, cells)));
     }
     Ok(found)
@@ -202,10 +212,5 @@ pub async fn parents(
     foreign_key: &ForeignKey,
     keys: &[Key],
 ) -> Result<Vec<Key>, Fault> {
-    let mut found = Vec::new();
-    for keys in keys.chunks(500) {
-        let rows = connection.try_fetch(&view.select_parents(foreign_key, keys)).await?;
-        found.extend(rows.into_iter().map(|cells| read::shared_key(view, cells)));
-    }
-    Ok(found)
+    such_keys(connection, view, keys, |keys| view.select_parents(foreign_key, keys)).await
 }

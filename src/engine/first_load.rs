@@ -25,7 +25,9 @@ use crate::plan::merge::{Entry, Write};
 use crate::plan::schema_match::TablePair;
 
 /// Parcels of rows that wait between two servers.
-const PARCELS: usize = 8;
+const PARCELS: usize = 4;
+/// Bytes of a row beyond which it goes by itself, later.
+const HEAVY: usize = 1 << 20;
 /// Entries that the base takes at once.
 const ENTRIES: usize = 50_000;
 /// Rows whose keys are kept as one pre-image.
@@ -187,7 +189,8 @@ async fn take_in(run: &Run, job: &Job) -> std::result::Result<u64, Declined> {
     let (read, sent, loaded) = tokio::join!(
         async {
             let to = send_rows;
-            read::every(&mut reader, &from, &to).await
+            let heavy = HEAVY.min(run.endpoints[target].nature.max_packet / 4);
+            read::every(&mut reader, &from, heavy, &to).await
         },
         fitting(run, job, rows, send_fitted),
         loader.load(&to, fitted),
@@ -204,7 +207,7 @@ async fn take_in(run: &Run, job: &Job) -> std::result::Result<u64, Declined> {
     outcome
 }
 
-/// Fits every row to the target's columns and passes it on. Rows that do not fit, or hardly into a statement, are left out.
+/// Fits every row to the target's columns and passes it on. Rows that do not fit are left out.
 async fn fitting(
     run: &Run,
     job: &Job,
@@ -217,11 +220,7 @@ async fn fitting(
         && columns
             .iter()
             .all(|column| takes_as_it_is(&column.sides[source], &column.sides[target]));
-    let heavy = run.endpoints[target].nature.max_packet / 4;
     let fitted = |row: Row| -> Option<Row> {
-        if row::weight(&row) > heavy {
-            return None;
-        }
         if alike {
             return Some(row);
         }

@@ -167,17 +167,7 @@ pub fn pair(
     tables: PerSide<Table>,
     rules: &ColumnRules,
 ) -> Result<TablePair, Vec<Difference>> {
-    let mut differences = Vec::new();
-    for side in Side::BOTH {
-        alone(&tables, side, rules, &mut differences);
-        if !tables[side].transactional {
-            differences.push(Difference::NoTransactions { on: side });
-        }
-        if tables[side].triggers {
-            let touched = tables[side].touches.clone();
-            differences.push(Difference::Triggers { on: side, touched });
-        }
-    }
+    let mut differences = of_each_side(&tables, rules);
     let columns = paired(&tables, rules, &mut differences);
     let key = key(&tables, &columns)
         .map_err(|difference| differences.push(difference))
@@ -208,16 +198,29 @@ pub fn pair_bag(
     tables: PerSide<Table>,
     rules: &ColumnRules,
 ) -> Result<TablePair, Vec<Difference>> {
-    let mut differences = Vec::new();
-    for side in Side::BOTH {
-        alone(&tables, side, rules, &mut differences);
-    }
+    let mut differences = of_each_side(&tables, rules);
     let columns = paired(&tables, rules, &mut differences);
     if columns.is_empty() || differences.iter().any(Difference::stops) {
         return Err(differences);
     }
     let (key, parts, form) = (Vec::new(), Vec::new(), KeyForm::Hashed(Vec::new()));
     Ok(TablePair { name: name.to_owned(), columns, key, parts, form, tables, differences })
+}
+
+/// What is to be said of each side's table by itself.
+fn of_each_side(tables: &PerSide<Table>, rules: &ColumnRules) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    for side in Side::BOTH {
+        alone(tables, side, rules, &mut differences);
+        if !tables[side].transactional {
+            differences.push(Difference::NoTransactions { on: side });
+        }
+        if tables[side].triggers {
+            let touched = tables[side].touches.clone();
+            differences.push(Difference::Triggers { on: side, touched });
+        }
+    }
+    differences
 }
 
 /// Columns that one side alone has.

@@ -292,6 +292,7 @@ class Running:
                         return f"mysql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/"
             except OSError:
                 pass
+            # A server does not say when it is ready: it is asked again, until the deadline.
             time.sleep(0.05)
         tail = (self.home / "log").read_text(encoding="utf-8", errors="replace")[-1500:]
         raise CannotPrepareError(f"{self.server.kind} did not start:\n{tail}")

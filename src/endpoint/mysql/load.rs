@@ -3,6 +3,8 @@
 //! A line of this kind loads one table in one transaction and is closed. Foreign keys and unique keys are not looked after
 //! meanwhile: whoever calls loads a table without rows from one where the same keys hold, and looks after them afterwards.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -51,7 +53,7 @@ impl LoadLine {
     /// # Errors
     /// Why it does not.
     pub async fn open(
-        place: &std::sync::Arc<Place>,
+        place: &Arc<Place>,
         server: &ServerAddress,
         same_keys: bool,
     ) -> std::result::Result<Self, Declined> {
@@ -109,12 +111,29 @@ impl LoadLine {
     ) -> std::result::Result<u64, Declined> {
         let said = |problem: &dyn std::fmt::Display| problem.to_string();
         self.line.query_drop("START TRANSACTION").await.map_err(|problem| said(&problem))?;
-        let sent = futures_util::stream::unfold(rows, |mut rows| async {
+        let taken = Arc::new(AtomicU64::new(0));
+        let sent = futures_util::stream::unfold((rows, taken.clone()), |(mut rows, taken)| async {
             let parcel = rows.recv().await?;
-            Some((Ok(lines(&parcel).into()), rows))
+            taken.fetch_add(1, Ordering::Relaxed);
+            Some((Ok(lines(&parcel).into()), (rows, taken)))
         });
         self.line.set_infile_handler(async move { Ok(sent.boxed()) });
-        self.line.query_drop(view.load_lines()).await.map_err(|problem| said(&problem))?;
+        let (since, mut known) = (Instant::now(), 0);
+        let mut loading = self.line.query_drop(view.load_lines());
+        // A server that neither takes lines nor answers is given up. When it has them all it may have to make indexes first,
+        // for as long as it took to load.
+        let loaded = loop {
+            let patience = self.limit.max(since.elapsed());
+            match timeout(patience, &mut loading).await {
+                Ok(loaded) => break loaded,
+                Err(_) if taken.load(Ordering::Relaxed) == known => {
+                    return Err("no answer".to_owned());
+                }
+                Err(_) => known = taken.load(Ordering::Relaxed),
+            }
+        };
+        drop(loading);
+        loaded.map_err(|problem| said(&problem))?;
         let (info, warnings) = (self.line.info().into_owned(), self.line.get_warnings());
         let counts: Vec<u64> =
             info.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
