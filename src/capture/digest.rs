@@ -1,47 +1,106 @@
 //! Looks where a chunk's digest is not what the base says; needs only SELECT.
+//!
+//! Many chunks are added up together, since mostly nothing has changed. Adding up costs the server about as much as listing:
+//! where a server is near, a stretch that has changed is listed as it is; of one that is far, each chunk is added up first, so
+//! that little has to travel. Where it turns out that much has changed, the rest is listed without being added up.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use super::{Proposal, join};
 use crate::endpoint::read::{self, Digest};
-use crate::endpoint::{Connection, View};
+use crate::endpoint::sql::table::Span;
+use crate::endpoint::{Connection, Dialect, View};
 use crate::error::Result;
 use crate::journal::base::Base;
-use crate::model::{PerSide, Side};
 
-/// Asks both sides at once for the digest of every chunk of the base. The chunks (by their lowest ordinals) in `also`
-/// are proposed whatever their digests say. A side of which the base was made this moment need not be asked again
-/// (`fresh`).
+/// Chunks that are added up together.
+const STRETCH: usize = 32;
+/// Stretches that are asked for in one statement.
+const STRETCHES: usize = 16;
+/// And in the first, to learn how many have changed.
+const FIRST: usize = 2;
+/// One changed stretch of so many makes listing cheaper than adding up and then listing what has changed.
+const MANY: usize = 2;
+/// A server that answers within this is near: what it lists costs no time to travel.
+const NEAR: Duration = Duration::from_millis(2);
+
+/// What a side's chunks turned out to be: `None` for those that were not added up.
+type Asked = Vec<Option<Digest>>;
+
+/// Asks one side for the digests of the base's chunks. The chunks (by their lowest ordinals) in `also` are proposed
+/// whatever their digests say.
 ///
 /// # Errors
 /// The failure with its code.
 pub async fn propose(
-    connections: &mut PerSide<Connection>,
-    views: &PerSide<View<'_>>,
+    connection: &mut Connection,
+    view: &View<'_>,
     base: &Base,
     also: &BTreeSet<u64>,
-    fresh: Option<Side>,
 ) -> Result<Proposal> {
     let lows = base.lows();
-    let asked = async |side: Side, connection: &mut Connection| {
-        if fresh == Some(side) {
-            return Ok(lows.iter().map(|low| base.digest(*low)[side]).collect());
-        }
-        read::digests(connection, &views[side], &lows).await
-    };
-    let (remote, local) = tokio::join!(
-        asked(Side::Remote, &mut connections.remote),
-        asked(Side::Local, &mut connections.local),
-    );
-    let now: PerSide<Vec<Digest>> = PerSide::new(remote?, local?);
-    let mut spans = Vec::new();
-    for (at, low) in lows.iter().enumerate() {
-        let then = base.digest(*low);
-        let changed = Side::BOTH.into_iter().any(|side| now[side][at] != then[side]);
-        if changed || also.contains(low) {
-            join(&mut spans, *low..=base.high(*low));
+    let now = ask(connection, view, base, &lows).await?;
+    let mut proposal = Proposal::default();
+    for (low, now) in lows.into_iter().zip(now) {
+        let then = base.digest(low)[view.side];
+        if now != Some(then) || also.contains(&low) {
+            join(&mut proposal.spans, low..=base.high(low));
+        } else {
+            proposal.rows += then.rows;
         }
     }
-    let rows = now.map(|digests| digests.iter().map(|digest| digest.rows).sum());
-    Ok(Proposal { capture: "digest", spans, rows: Some(rows) })
+    Ok(proposal)
+}
+
+/// Adds up one side's chunks, as many together as can be said in a short statement, until so many have changed that adding up
+/// the rest is not worth it.
+async fn ask(
+    connection: &mut Connection,
+    view: &View<'_>,
+    base: &Base,
+    lows: &[u64],
+) -> Result<Asked> {
+    if view.pair.form.is_hashed() || view.dialect == Dialect::Sqlite {
+        // One look at the whole table, whatever is asked.
+        let digests = read::digests(connection, view, lows, u64::MAX).await?;
+        return Ok(digests.into_iter().map(Some).collect());
+    }
+    let (mut asked, mut near) = (Asked::new(), None);
+    while asked.len() < lows.len() {
+        let stretches = if asked.is_empty() { FIRST } else { STRETCHES };
+        let stretches: Vec<&[u64]> = lows[asked.len()..].chunks(STRETCH).take(stretches).collect();
+        let spans: Vec<Span> = stretches.iter().map(|lows| lows[0]..=last(base, lows)).collect();
+        let sums = read::sums(connection, view, &spans).await?;
+        let (mut changed, all) = (0, stretches.len());
+        for (lows, sum) in stretches.into_iter().zip(sums) {
+            let then: Vec<Digest> = lows.iter().map(|low| base.digest(*low)[view.side]).collect();
+            let total = then.iter().fold(Digest::default(), |total, digest| total.and(*digest));
+            if sum == total {
+                asked.extend(then.into_iter().map(Some));
+                continue;
+            }
+            changed += 1;
+            if near.is_none() {
+                let clock = Instant::now();
+                read::is_empty(connection, view).await?;
+                near = Some(clock.elapsed() <= NEAR);
+            }
+            if near == Some(true) || lows.len() == 1 {
+                asked.extend(lows.iter().map(|_| None));
+            } else {
+                let digests = read::digests(connection, view, lows, last(base, lows)).await?;
+                asked.extend(digests.into_iter().map(Some));
+            }
+        }
+        if near == Some(true) && changed * MANY >= all {
+            asked.resize(lows.len(), None);
+        }
+    }
+    Ok(asked)
+}
+
+/// The highest ordinal of the last of these chunks.
+fn last(base: &Base, lows: &[u64]) -> u64 {
+    lows.last().map_or(u64::MAX, |low| base.high(*low))
 }

@@ -7,17 +7,14 @@ pub mod digest;
 pub mod scan;
 
 use crate::endpoint::sql::table::Span;
-use crate::model::PerSide;
 
-/// What a capture found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a capture found on one side.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proposal {
-    /// Its name, for the report.
-    pub capture: &'static str,
-    /// Where to look: ascending, disjoint, chunk by chunk.
+    /// Where to look: ascending, disjoint, chunk by chunk. Elsewhere the side holds what the base says of it.
     pub spans: Vec<Span>,
-    /// Rows on each side, where the capture counted them.
-    pub rows: Option<PerSide<u64>>,
+    /// Rows elsewhere.
+    pub rows: u64,
 }
 
 /// Adds a stretch to ascending ones, joining it to the last where they touch.

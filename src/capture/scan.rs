@@ -4,5 +4,5 @@ use super::Proposal;
 
 /// Proposes every row.
 pub fn propose() -> Proposal {
-    Proposal { capture: "scan", spans: vec![0..=u64::MAX], rows: None }
+    Proposal { spans: vec![0..=u64::MAX], rows: 0 }
 }

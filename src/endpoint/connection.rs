@@ -12,6 +12,7 @@ use sqlx::{MySql, Sqlite};
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
+use super::stage::Stages;
 use super::{Fault, Place, Purpose, Statement};
 use crate::config::Address;
 use crate::endpoint::{mysql, session, sqlite};
@@ -28,6 +29,7 @@ pub struct Connection {
     place: Arc<Place>,
     session: Session,
     ended: Option<SyncError>,
+    pub(super) stages: Stages,
 }
 
 /// Rows that travel together from a stream to whoever takes them, and their bytes, about: memory must not grow with the rows.
@@ -53,7 +55,7 @@ impl Connection {
         let limit = place.patience.connect;
         let session =
             timeout(limit, opening).await.unwrap_or_else(|_| Err(silence(place, limit)))?;
-        Ok(Self { place: Arc::clone(place), session, ended: None })
+        Ok(Self { place: Arc::clone(place), session, ended: None, stages: Stages::default() })
     }
 
     /// Where this line leads.

@@ -17,6 +17,7 @@ pub mod read;
 pub mod session;
 pub mod sql;
 pub mod sqlite;
+pub mod stage;
 pub mod write;
 
 use std::sync::Arc;

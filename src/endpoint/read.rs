@@ -52,15 +52,18 @@ impl Digest {
 
     /// Adds a whole stretch.
     pub fn merge(&mut self, other: Self) {
-        self.rows += other.rows;
-        self.sum = self.sum.wrapping_add(other.sum);
+        *self = self.and(other);
+    }
+
+    /// What two stretches add up to.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { rows: self.rows + other.rows, sum: self.sum.wrapping_add(other.sum) }
     }
 }
 
 /// Spans that go into one statement.
 const SPANS: usize = 100;
-/// Chunks that are asked for in one statement.
-const CHUNKS: usize = 500;
 /// Rows that are sorted in memory at once where the engine orders them itself.
 const WINDOW: u64 = 100_000;
 
@@ -76,6 +79,16 @@ pub async fn list(
 ) -> Result<()> {
     if view.dialect == Dialect::Sqlite && view.pair.form.is_hashed() {
         return list_by_windows(connection, view, spans, to).await;
+    }
+    if view.pair.form.is_hashed() && spans.len() > SPANS {
+        // No index helps to find hashes: one look at all rows is cheaper than one per statement.
+        let statement = view.select_signed(&[0..=u64::MAX]);
+        let within = |row: &Signed| {
+            let at = spans.partition_point(|span| *span.end() < row.ordinal);
+            spans.get(at).is_some_and(|span| span.contains(&row.ordinal))
+        };
+        let convert = |row| signed(view, row).map(|row| Some(row).filter(within));
+        return connection.stream(&statement, to, convert, |_| 0).await;
     }
     for spans in spans.chunks(SPANS) {
         if view.dialect == Dialect::Sqlite {
@@ -176,7 +189,8 @@ pub async fn every(
     connection.stream(&view.select_every(), to, light, row::weight).await
 }
 
-/// The digest of each chunk; `lows` are the chunks' lowest ordinals, ascending, the first of them 0.
+/// The digest of each chunk; `lows` are the chunks' lowest ordinals, ascending, and the last chunk ends at `last`. Where the
+/// whole table has to be read anyway, only all chunks may be asked for.
 ///
 /// # Errors
 /// The failure with its code.
@@ -184,6 +198,7 @@ pub async fn digests(
     connection: &mut Connection,
     view: &View<'_>,
     lows: &[u64],
+    last: u64,
 ) -> Result<Vec<Digest>> {
     let mut digests = vec![Digest::default(); lows.len()];
     let chunk_of = |ordinal: u64| lows.partition_point(|low| *low <= ordinal).saturating_sub(1);
@@ -207,19 +222,37 @@ pub async fn digests(
             digests[chunk_of(cell << shift)].merge(digest(view, connection, &row)?);
         }
     } else {
-        for (at, group) in lows.chunks(CHUNKS).enumerate() {
-            let last = lows.get((at + 1) * CHUNKS).map_or(u64::MAX, |next| next - 1);
-            for row in connection.fetch(&view.select_digests(group, last)).await? {
-                let chunk = row
-                    .first()
-                    .and_then(Value::as_int)
-                    .and_then(|chunk| usize::try_from(chunk).ok())
-                    .unwrap_or(0);
-                digests[at * CHUNKS + chunk].merge(digest(view, connection, &row)?);
-            }
-        }
+        add_up(connection, view, &view.select_digests(lows, last), &mut digests).await?;
     }
     Ok(digests)
+}
+
+/// The digest of each stretch of ordinals. Only for servers that sign by themselves, and keys that are integers.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn sums(
+    connection: &mut Connection,
+    view: &View<'_>,
+    spans: &[Span],
+) -> Result<Vec<Digest>> {
+    let mut digests = vec![Digest::default(); spans.len()];
+    add_up(connection, view, &view.select_sums(spans), &mut digests).await?;
+    Ok(digests)
+}
+
+async fn add_up(
+    connection: &mut Connection,
+    view: &View<'_>,
+    statement: &super::Statement,
+    digests: &mut [Digest],
+) -> Result<()> {
+    for row in connection.fetch(statement).await? {
+        let number = row.first().and_then(Value::as_int);
+        let number = number.and_then(|number| usize::try_from(number).ok()).unwrap_or(0);
+        digests[number].merge(digest(view, connection, &row)?);
+    }
+    Ok(())
 }
 
 fn digest(view: &View<'_>, connection: &Connection, row: &Row) -> Result<Digest> {
@@ -281,6 +314,47 @@ pub async fn rows(
     }
     Ok(found)
 }
+
+/// Signatures by key; keys without a row are absent from the answer, as with [`rows`].
+///
+/// # Errors
+/// The failure with its code.
+pub async fn signatures(
+    connection: &mut Connection,
+    view: &View<'_>,
+    keys: &[Key],
+) -> Result<HashMap<Key, Signature>> {
+    let mut found = HashMap::with_capacity(keys.len());
+    if view.dialect == Dialect::Sqlite {
+        // Signing takes the whole row: few at a time, as some may be large.
+        for keys in keys.chunks(SIGNED) {
+            let rows = rows(connection, view, keys, Lock::None).await;
+            let rows = rows.map_err(|fault| fault.fatal(connection.place()))?;
+            found.extend(rows.into_iter().map(|(key, row)| (key, row.signature)));
+        }
+        return Ok(found);
+    }
+    let per_statement = (view.dialect.max_arguments() / view.pair.key.len().max(1)).min(1024);
+    for keys in keys.chunks(per_statement) {
+        let wanted: HashSet<&Key> = keys.iter().collect();
+        for mut row in connection.fetch(&view.select_signatures(&padded(keys))).await? {
+            let signature = row
+                .pop()
+                .as_ref()
+                .and_then(Value::as_int)
+                .and_then(|bits| u64::try_from(bits).ok());
+            let signature = signature.ok_or_else(|| unsigned(view, connection))?;
+            let key = shared_key(view, row);
+            if wanted.contains(&key) {
+                found.insert(key, signature);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Rows that the engine signs at once.
+const SIGNED: usize = 50;
 
 /// Bytes from which a row is large.
 pub const LARGE: usize = 64 << 10;

@@ -5,6 +5,8 @@
 //! tell because a former column is gone, gets an entry that its present signature is not. Rows that are equal now are
 //! remembered as equal, whatever happened to them.
 
+use tokio::sync::Mutex;
+
 use super::batch::by_size;
 use super::table::TableRun;
 use super::walk::{self, walk};
@@ -40,7 +42,8 @@ pub async fn carry_over(
     views.remote.former = Some(&former.remote);
     views.local.former = Some(&former.local);
     let (mut said, mut unclear) = (Worklist::default(), Worklist::default());
-    let mut asked = walk::Lines { sides: &mut lines.snapshots, journal: &mut lines.local };
+    let mut asked =
+        walk::Lines { sides: &mut lines.snapshots, journal: Mutex::new(&mut lines.local) };
     walk(&mut asked, &views, &table.base, &[0..=u64::MAX], run, |ordinal, entry, remote, local| {
         let (Some(entry), true) = (entry, remote.len() <= 1 && local.len() <= 1) else {
             return Ok(());

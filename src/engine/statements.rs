@@ -4,7 +4,7 @@
 
 use super::batch::Ready;
 use super::relations;
-use crate::endpoint::{Connection, Fault, RowFault, View, write};
+use crate::endpoint::{Connection, Fault, RowFault, View, stage, write};
 use crate::error::{self, SyncError};
 use crate::model::{Key, Row, Side, row};
 use crate::plan::merge::Write;
@@ -57,7 +57,9 @@ pub async fn write(
     rows: &[&Ready],
 ) -> Result<Vec<(u64, Refused)>, Fault> {
     let at_once = match write {
-        Write::Update => 1,
+        // Where a statement that fails may have done half of its work, each row has its own.
+        Write::Update if !view.pair.tables[view.side].transactional => 1,
+        Write::Update => 1000,
         Write::Insert => write::rows_per_insert(view),
         Write::Delete => 500,
     };
@@ -117,12 +119,8 @@ async fn one_statement(
             write::insert(connection, view, &rows).await
         }
         Write::Update => {
-            for ready in rows {
-                if let Some(row) = &ready.row {
-                    write::update(connection, view, &ready.item.key, row).await?;
-                }
-            }
-            Ok(())
+            let rows = rows.iter().filter_map(|ready| Some((&ready.item.key, ready.row.as_ref()?)));
+            stage::update_all(connection, view, &rows.collect::<Vec<_>>()).await
         }
     }
 }

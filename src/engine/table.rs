@@ -1,16 +1,18 @@
 //! One table, top to bottom: look, compare, refuse or go on, apply, look again.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use tokio::sync::Mutex;
 
 use super::carry_over::carry_over;
-use super::compare::compare;
+use super::compare::{compare, compare_changes, compare_rows};
 use super::plan::Plan;
+use super::touched::Touched;
 use super::walk;
 use super::worklist::Item;
 use super::{Lines, Run, bag, findings};
-use crate::capture::{self, Proposal, digest, scan};
+use crate::capture::scan;
 use crate::config::Capture;
 use crate::endpoint::{Dialect, View};
 use crate::error::{self, Result, SyncError};
@@ -71,8 +73,8 @@ pub struct TableRun {
     pub notes: Vec<Note>,
     /// Open conflict rows by ordinal.
     pub open_conflicts: HashMap<u64, i128>,
-    /// Chunks (by their lowest ordinal) in which something was written.
-    pub touched: BTreeSet<u64>,
+    /// Rows that are to be looked at again.
+    pub touched: Touched,
     /// Keys that need no second look in this run.
     pub done: HashSet<u64>,
     /// How changes were found.
@@ -129,7 +131,7 @@ impl TableRun {
             failures: Vec::new(),
             notes,
             open_conflicts,
-            touched: BTreeSet::new(),
+            touched: Touched::default(),
             done: HashSet::new(),
             capture: "scan",
             filled: None,
@@ -158,23 +160,14 @@ impl TableRun {
         let views = run.views(&pair);
         let full = self.base.is_none()
             || self.settings.policy.sync_type == SyncType::Full && self.filled.is_none();
-        let proposal = if full {
-            scan::propose()
-        } else {
-            let open = self.open_conflicts.keys().map(|ordinal| self.base.chunk_of(*ordinal));
-            let fresh = self.filled;
-            digest::propose(&mut lines.snapshots, &views, &self.base, &open.collect(), fresh)
-                .await?
-        };
         self.plan.open = self.open_conflicts.keys().copied().collect();
         // The first load has read every row.
-        self.capture = if self.filled.is_some() { "scan" } else { proposal.capture };
+        self.capture = if full || self.filled.is_some() { "scan" } else { "digest" };
         let asked = run.options.capture.unwrap_or(run.settings.capture);
         if !full && matches!(asked, Capture::Binlog | Capture::Watermark) {
             self.note(Note::new(note::NO_CAPTURE).with("capture", asked.as_str()));
         }
-        let seen = self.compare(run, lines, &views, &proposal).await?;
-        self.rows = proposal.rows.unwrap_or(seen);
+        self.rows = self.compare(run, lines, &views, full).await?;
         self.scanned = self.rows.remote.max(self.rows.local);
         self.looks_settled = self.plan.writes_nothing() && self.plan.moved == 0;
         self.conflicts = self.plan.conflicts;
@@ -182,16 +175,22 @@ impl TableRun {
         self.refuse(run)
     }
 
+    /// Compares everything, or what has changed since the base. Answers how many rows each side has in all.
     async fn compare(
         &mut self,
         run: &Run,
         lines: &mut Lines,
         views: &PerSide<View<'_>>,
-        proposal: &Proposal,
+        everything: bool,
     ) -> Result<PerSide<u64>> {
         let Lines { snapshots, local, .. } = lines;
-        let mut asked = walk::Lines { sides: snapshots, journal: local };
-        compare(&mut asked, views, &self.base, &proposal.spans, &mut self.plan, run).await
+        let mut asked = walk::Lines { sides: snapshots, journal: Mutex::new(local) };
+        let Self { base, plan, filled, .. } = self;
+        if everything {
+            let spans = scan::propose().spans;
+            return compare(&mut asked, views, base, &spans, plan, run).await;
+        }
+        compare_changes(&mut asked, views, base, filled.take(), plan, run).await
     }
 
     /// The guards.
@@ -225,20 +224,18 @@ impl TableRun {
         let views = run.views(&pair);
         let Plan { comparable, quiet, .. } = self.plan;
         self.plan = Plan::new(self.settings.policy, comparable, quiet, self.done.clone());
-        let proposal = if self.touched.len() <= FEW_CHUNKS {
-            let mut spans = Vec::new();
-            for low in
-                self.touched.iter().map(|low| self.base.chunk_of(*low)).collect::<BTreeSet<_>>()
-            {
-                capture::join(&mut spans, low..=self.base.high(low));
+        match std::mem::take(&mut self.touched) {
+            // A trigger may have changed other rows.
+            Touched::Rows(rows) if !pair.tables.remote.triggers && !pair.tables.local.triggers => {
+                let Lines { snapshots, local, .. } = lines;
+                let mut asked = walk::Lines { sides: snapshots, journal: Mutex::new(local) };
+                let rows = rows.into_iter().collect();
+                compare_rows(&mut asked, &views, &self.base, rows, &mut self.plan, run).await?;
             }
-            Proposal { capture: "digest", spans, rows: None }
-        } else {
-            let none = BTreeSet::new();
-            digest::propose(&mut lines.snapshots, &views, &self.base, &none, None).await?
-        };
-        self.compare(run, lines, &views, &proposal).await?;
-        self.touched.clear();
+            _ => {
+                self.compare(run, lines, &views, false).await?;
+            }
+        }
         self.conflicts.add(self.plan.conflicts);
         self.skipped += self.plan.skipped;
         self.looks_settled = self.plan.writes_nothing() && self.plan.moved == 0;
@@ -279,7 +276,7 @@ impl TableRun {
     /// Notes a row that changed between two looks at it: it is looked at again in the next round.
     pub(super) fn moved(&mut self, item: &Item) {
         self.plan.moved += 1;
-        self.touched.insert(self.base.chunk_of(item.ordinal));
+        self.touched.add(item);
     }
 
     pub(super) fn count(&mut self, target: Side, write: Write, items: &[&Item]) {
@@ -296,9 +293,7 @@ impl TableRun {
                 self.rows[target] = self.rows[target].saturating_sub(rows);
             }
         }
-        for item in items {
-            self.touched.insert(self.base.chunk_of(item.ordinal));
-        }
+        items.iter().for_each(|item| self.touched.add(item));
     }
 
     /// A key as a JSON object of its columns.
@@ -311,9 +306,6 @@ impl TableRun {
         row::object(self.pair.columns.iter().map(|column| column.name.as_str()).zip(cells))
     }
 }
-
-/// Up to so many touched chunks are looked at row by row; beyond, digests say which.
-const FEW_CHUNKS: usize = 32;
 
 /// What one side's signatures are made from.
 fn source(view: &View<'_>, run: &Run, side: Side) -> Source {

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, channel};
 
 use super::Run;
@@ -12,23 +13,30 @@ use crate::endpoint::read::{self, Signed};
 use crate::endpoint::sql::table::Span;
 use crate::endpoint::{Connection, View};
 use crate::error::Result;
-use crate::journal::base::{Base, Entries};
+use crate::journal::base::Base;
 use crate::model::PerSide;
 use crate::plan::merge::Entry;
 
 /// Parcels that wait between a server and the merge.
-const PARCELS: usize = 4;
+pub(super) const PARCELS: usize = 4;
 /// Chunks of the base that are read at once.
 const CHUNKS: usize = 32;
+
 /// One side's rows, with a look at the next.
-struct Cursor {
+pub(super) struct Cursor {
     from: Receiver<Vec<Signed>>,
     parcel: VecDeque<Signed>,
-    seen: u64,
+    /// Rows taken so far.
+    pub seen: u64,
 }
 
 impl Cursor {
-    async fn ordinal(&mut self) -> Option<u64> {
+    pub fn new(from: Receiver<Vec<Signed>>) -> Self {
+        Self { from, parcel: VecDeque::new(), seen: 0 }
+    }
+
+    /// The next row's ordinal.
+    pub async fn ordinal(&mut self) -> Option<u64> {
         while self.parcel.is_empty() {
             self.parcel = self.from.recv().await?.into();
         }
@@ -36,7 +44,7 @@ impl Cursor {
     }
 
     /// Every row with this ordinal: one, unless two keys share a hash.
-    async fn take(&mut self, ordinal: u64) -> Vec<Signed> {
+    pub async fn take(&mut self, ordinal: u64) -> Vec<Signed> {
         let mut taken = Vec::new();
         while self.ordinal().await == Some(ordinal) {
             taken.extend(self.parcel.pop_front());
@@ -46,25 +54,44 @@ impl Cursor {
     }
 }
 
+/// The line on which the base is read, by whoever needs it at the moment.
+pub type Journal<'a> = Mutex<&'a mut Connection>;
+
 /// The base's entries within some chunks, with a look at the next.
-struct Remembered<'a> {
+pub(super) struct Remembered<'a, 'j> {
     base: &'a Base,
-    connection: &'a mut Connection,
+    journal: &'a Journal<'j>,
     lows: VecDeque<u64>,
     entries: VecDeque<(u64, Entry)>,
+    /// Chunks of which the base cannot tell any more.
+    pub damaged: Vec<Span>,
 }
 
-impl Remembered<'_> {
-    async fn ordinal(&mut self) -> Result<Option<u64>> {
+impl<'a, 'j> Remembered<'a, 'j> {
+    /// The entries within the spans (whole chunks, ascending).
+    pub fn within(base: &'a Base, journal: &'a Journal<'j>, spans: &[Span]) -> Self {
+        let within = |low: &u64| {
+            let at = spans.partition_point(|span| span.end() < low);
+            spans.get(at).is_some_and(|span| span.contains(low))
+        };
+        let lows = base.lows().into_iter().filter(within).collect();
+        Self { base, journal, lows, entries: VecDeque::new(), damaged: Vec::new() }
+    }
+
+    /// The next entry's ordinal.
+    pub async fn ordinal(&mut self) -> Result<Option<u64>> {
         while self.entries.is_empty() && !self.lows.is_empty() {
             let lows: Vec<u64> = self.lows.drain(..self.lows.len().min(CHUNKS)).collect();
-            let entries: Entries = self.base.entries(self.connection, &lows).await?;
+            let mut journal = self.journal.lock().await;
+            let (entries, damaged) = self.base.entries(&mut journal, &lows).await?;
             self.entries = entries.into();
+            self.damaged.extend(damaged.into_iter().map(|low| low..=self.base.high(low)));
         }
         Ok(self.entries.front().map(|(ordinal, _)| *ordinal))
     }
 
-    async fn take(&mut self, ordinal: u64) -> Result<Option<Entry>> {
+    /// What the base says of an ordinal that none of its entries lies before.
+    pub async fn take(&mut self, ordinal: u64) -> Result<Option<Entry>> {
         let found = self.ordinal().await? == Some(ordinal);
         Ok(if found { self.entries.pop_front().map(|(_, entry)| entry) } else { None })
     }
@@ -75,7 +102,7 @@ pub struct Lines<'a> {
     /// Reading both sides.
     pub sides: &'a mut PerSide<Connection>,
     /// Reading the base.
-    pub journal: &'a mut Connection,
+    pub journal: Journal<'a>,
 }
 
 /// Hands every ordinal within the spans (whole chunks, ascending) to `each`, with what the base says of it and the rows that
@@ -93,12 +120,8 @@ pub async fn walk(
 ) -> Result<PerSide<u64>> {
     let (to_remote, from_remote) = channel(PARCELS);
     let (to_local, from_local) = channel(PARCELS);
-    let cursor = |from| Cursor { from, parcel: VecDeque::new(), seen: 0 };
-    let mut cursors = PerSide::new(cursor(from_remote), cursor(from_local));
-    let within = |low: &u64| spans.iter().any(|span| span.contains(low));
-    let lows = base.lows().into_iter().filter(within).collect();
-    let mut remembered =
-        Remembered { base, connection: lines.journal, lows, entries: VecDeque::new() };
+    let mut cursors = PerSide::new(Cursor::new(from_remote), Cursor::new(from_local));
+    let mut remembered = Remembered::within(base, &lines.journal, spans);
     let mut walked: u64 = 0;
     let merging = async {
         while let Some(ordinal) = lowest(&mut cursors, &mut remembered).await? {
@@ -139,7 +162,7 @@ pub async fn walk(
 
 async fn lowest(
     cursors: &mut PerSide<Cursor>,
-    remembered: &mut Remembered<'_>,
+    remembered: &mut Remembered<'_, '_>,
 ) -> Result<Option<u64>> {
     let sides = [
         cursors.remote.ordinal().await,

@@ -1,5 +1,6 @@
 //! Decisions waiting to be carried out, in memory while they are few and on disk when they are many.
 
+use std::collections::VecDeque;
 use std::io::{BufReader, Read, Seek, SeekFrom, Write as _};
 use std::marker::PhantomData;
 
@@ -149,6 +150,48 @@ impl<T: DeserializeOwned> Batches<T> {
             self.left -= 1;
         }
         Ok(items)
+    }
+}
+
+/// What has a place among all rows.
+pub trait Placed {
+    /// Which.
+    fn ordinal(&self) -> u64;
+}
+
+/// A worklist in the order of ordinals, one of each, with a look at the next.
+pub struct Reading<T> {
+    batches: Batches<T>,
+    ahead: VecDeque<T>,
+}
+
+impl<T: Serialize + DeserializeOwned + Placed> Reading<T> {
+    /// Reads a list.
+    ///
+    /// # Errors
+    /// As [`Worklist::drain`].
+    pub fn of(list: Worklist<T>) -> Result<Self> {
+        Ok(Self { batches: list.drain()?, ahead: VecDeque::new() })
+    }
+
+    /// The next one's ordinal.
+    ///
+    /// # Errors
+    /// As [`Batches::next`].
+    pub fn ordinal(&mut self) -> Result<Option<u64>> {
+        if self.ahead.is_empty() {
+            self.ahead = self.batches.next(1000)?.into();
+        }
+        Ok(self.ahead.front().map(T::ordinal))
+    }
+
+    /// The next one, if it has this ordinal.
+    ///
+    /// # Errors
+    /// As [`Batches::next`].
+    pub fn take(&mut self, ordinal: u64) -> Result<Option<T>> {
+        let found = self.ordinal()? == Some(ordinal);
+        Ok(if found { self.ahead.pop_front() } else { None })
     }
 }
 

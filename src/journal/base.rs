@@ -5,7 +5,7 @@
 //! written in the transaction of the local rows that it describes. It is bound to a stamp: what it was
 //! made from. A base with another stamp counts as none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::stamp::{Stamp, Standing};
 use crate::endpoint::read::Digest;
@@ -199,14 +199,44 @@ impl Base {
         self.chunks.range(..=ordinal).next_back().map_or(0, |(low, _)| *low)
     }
 
-    /// The entries of some chunks, in the order of ordinals. A chunk that does not add up to what it says is
-    /// damaged and counts as empty.
+    /// The entries of some chunks, in the order of ordinals, and which of the chunks are damaged: do not add up to what they
+    /// say. Those count as empty.
     ///
     /// # Errors
     /// The failure with its code.
-    pub async fn entries(&self, connection: &mut Connection, lows: &[u64]) -> Result<Entries> {
+    pub async fn entries(
+        &self,
+        connection: &mut Connection,
+        lows: &[u64],
+    ) -> Result<(Entries, Vec<u64>)> {
         let chunks = self.read(connection, lows).await?;
-        Ok(lows.iter().filter_map(|low| chunks.get(low)).flatten().copied().collect())
+        let damaged = |low: &&u64| {
+            let said = self.chunks.get(low).is_some_and(|digests| digests.remote.rows > 0);
+            said && chunks.get(low).is_none_or(Vec::is_empty)
+        };
+        let damaged = lows.iter().filter(damaged).copied().collect();
+        let entries = lows.iter().filter_map(|low| chunks.get(low)).flatten().copied().collect();
+        Ok((entries, damaged))
+    }
+
+    /// The entries of single ordinals.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn entries_of(
+        &self,
+        connection: &mut Connection,
+        ordinals: &[u64],
+    ) -> Result<HashMap<u64, Entry>> {
+        let lows: BTreeSet<u64> = ordinals.iter().map(|ordinal| self.chunk_of(*ordinal)).collect();
+        let mut found = HashMap::with_capacity(ordinals.len());
+        let lows: Vec<u64> = lows.into_iter().collect();
+        let wanted: HashSet<&u64> = ordinals.iter().collect();
+        for lows in lows.chunks(READ) {
+            let (entries, _) = self.entries(connection, lows).await?;
+            found.extend(entries.into_iter().filter(|(ordinal, _)| wanted.contains(ordinal)));
+        }
+        Ok(found)
     }
 
     async fn read(

@@ -62,20 +62,15 @@ pub fn written(dialect: Dialect, column: &Column) -> &'static str {
     if column.kind == Kind::Raw && dialect != Dialect::Sqlite { "CAST(? AS BINARY)" } else { "?" }
 }
 
-/// A column's every bit as bytes, for a signature; NULL where the cell is NULL.
+/// A column's every bit, for a signature, which takes the bytes of it; NULL where the cell is NULL.
 fn every_bit(dialect: Dialect, name: String, kind: &Kind) -> String {
     match kind {
         // As a double, whose text has every digit; adding 0 instead would make 0 of -0.
         Kind::Float => format!("({name}*1e0)"),
         Kind::Bit(_) => format!("({name}+0)"),
-        Kind::Text { .. } | Kind::Raw => format!("CAST({name} AS BINARY)"),
-        Kind::Json { .. } if dialect == Dialect::MySql => {
-            format!("CAST(CAST({name} AS CHAR) AS BINARY)")
-        }
-        Kind::Json { .. } => format!("CAST({name} AS BINARY)"),
-        Kind::Enum(_) | Kind::Set(_) | Kind::Uuid | Kind::Inet => {
-            format!("CAST(CAST({name} AS CHAR) AS BINARY)")
-        }
+        Kind::Raw => format!("CAST({name} AS BINARY)"),
+        Kind::Json { .. } if dialect == Dialect::MySql => format!("CAST({name} AS CHAR)"),
+        Kind::Enum(_) | Kind::Set(_) | Kind::Uuid | Kind::Inet => format!("CAST({name} AS CHAR)"),
         _ => name,
     }
 }
@@ -90,21 +85,28 @@ pub fn is_long(kind: &Kind) -> bool {
     }
 }
 
-/// One cell that enters a signature: the expression that shows it, what it holds, and whether it makes no conflict.
+/// One cell that enters a signature: the expression that shows it, what it holds, whether it may be NULL, and whether it
+/// makes no conflict.
 struct Cell<'a> {
     shown: String,
+    column: &'a Column,
     kind: &'a Kind,
+    nullable: bool,
     quiet: bool,
 }
 
-/// The signature of a row: 64 bits of SHA-256 over every synced cell, each with its length before it,
-/// NULL as a bare `N`. So NULL, the empty string and the text 'N' differ, and no two cells run together.
+/// The signature of a row: 64 bits of SHA-256 over every synced cell, with commas between. What may hold a comma has its
+/// length before it; NULL is a bare `N`, which is no number, moment or length. So NULL, the empty string and the text 'N'
+/// differ, and no two cells run together.
 ///
 /// Where some columns make no conflict, they have the last 16 bits to themselves, and the others the first 48.
 pub fn signature(view: &View<'_>) -> String {
     let cells = view.columns().zip(&view.pair.columns).map(|(column, pair)| Cell {
         shown: view.dialect.quote(&column.name),
+        column,
         kind: &column.kind,
+        // Alike on both sides, so that both have one rule.
+        nullable: pair.sides.remote.nullable || pair.sides.local.nullable,
         quiet: pair.quiet,
     });
     signature_of(view.dialect, &cells.collect::<Vec<_>>())
@@ -116,7 +118,7 @@ pub fn former_signature(view: &View<'_>, former: &[FormerColumn]) -> Option<Stri
     let cells = former.iter().map(|former| {
         let column = table.columns.iter().find(|column| column.name == former.name)?;
         let shown = as_it_was(view.dialect, column, former);
-        Some(Cell { shown, kind: &former.kind, quiet: former.quiet })
+        Some(Cell { shown, column, kind: &former.kind, nullable: true, quiet: former.quiet })
     });
     Some(signature_of(view.dialect, &cells.collect::<Option<Vec<_>>>()?))
 }
@@ -156,7 +158,8 @@ fn signature_of(dialect: Dialect, cells: &[Cell<'_>]) -> String {
     let hash = |quiet: bool| {
         let cells = cells.iter().filter(|cell| cell.quiet == quiet);
         let signed: Vec<String> = cells.map(|cell| signed_cell(dialect, cell)).collect();
-        first_64_bits(&format!("CONCAT({})", signed.join(",")))
+        // The separator's character set has the bytes of every cell taken as they are.
+        first_64_bits(&format!("CONCAT_WS(_binary',',{})", signed.join(",")))
     };
     if cells.iter().any(|cell| cell.quiet) {
         format!("(({} & {}) | ({} & {QUIET}))", hash(false), !QUIET, hash(true))
@@ -165,15 +168,35 @@ fn signature_of(dialect: Dialect, cells: &[Cell<'_>]) -> String {
     }
 }
 
-/// One cell with its length before it.
+/// One cell, with its length before it where it may hold a comma. `CONCAT_WS` leaves out NULLs: after the `N` in the place
+/// of a length nothing follows.
 fn signed_cell(dialect: Dialect, cell: &Cell<'_>) -> String {
     let bits = every_bit(dialect, cell.shown.clone(), cell.kind);
-    if is_long(cell.kind) {
-        let short = format!("IF(LENGTH({bits})<={LONG},{bits},SHA2({bits},256))");
-        format!("IFNULL(CONCAT(LENGTH({bits}),':',{short}),'N')")
-    } else {
-        format!("IFNULL(CONCAT(LENGTH({bits}),':',{bits}),'N')")
+    let or_n = |text: String| if cell.nullable { format!("IFNULL({text},'N')") } else { text };
+    if !may_hold_commas(cell.kind) {
+        return or_n(bits);
     }
+    let length = or_n(format!("LENGTH({bits})"));
+    if !is_long(cell.kind) {
+        return format!("{length},{bits}");
+    }
+    // A hash beside text of most character sets would have one of them converted.
+    let utf8 = cell.column.collation.as_ref().is_some_and(|name| name.starts_with("utf8"));
+    let short = if utf8 { bits.clone() } else { format!("CAST({bits} AS BINARY)") };
+    format!("{length},IF(LENGTH({bits})<={LONG},{short},SHA2({bits},256))")
+}
+
+/// Whether the text of such cells may hold what stands between cells.
+fn may_hold_commas(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Text { .. }
+            | Kind::Bytes { .. }
+            | Kind::Json { .. }
+            | Kind::Raw
+            | Kind::Enum(_)
+            | Kind::Set(_)
+    )
 }
 
 /// The first 64 bits of SHA-256, as an unsigned integer.
@@ -187,21 +210,23 @@ pub fn ordinal(view: &View<'_>) -> String {
     let names = view.quoted_key();
     match &view.pair.form {
         KeyForm::Hashed(parts) => {
-            let kinds = view.key_columns().map(|column| &column.kind);
-            let parts = parts.iter().zip(names.iter().zip(kinds)).map(|(part, (name, kind))| {
-                let bytes = key_bytes(*part, name, kind);
+            let parts = parts.iter().zip(names.iter().zip(view.key_columns()));
+            let parts = parts.map(|(part, (name, column))| {
+                let bytes = key_bytes(*part, name, column);
                 format!("LENGTH({bytes}),':',{bytes}")
             });
-            first_64_bits(&format!("CONCAT({})", parts.collect::<Vec<_>>().join(",")))
+            // The first argument's character set has the bytes of all taken as they are.
+            first_64_bits(&format!("CONCAT(_binary'',{})", parts.collect::<Vec<_>>().join(",")))
         }
         _ => names.concat(),
     }
 }
 
 /// One part of a key in the bytes that `model::key::KeyPart::bytes` gives for it.
-fn key_bytes(part: KeyPart, name: &str, kind: &Kind) -> String {
-    let text = match (part, kind) {
-        (KeyPart::Bytes, _) => return name.to_owned(),
+fn key_bytes(part: KeyPart, name: &str, column: &Column) -> String {
+    let utf8 = column.collation.as_ref().is_some_and(|name| name.starts_with("utf8"));
+    match (part, &column.kind) {
+        (KeyPart::Bytes, _) => name.to_owned(),
         (KeyPart::Uuid, Kind::Bytes { .. }) => format!("LOWER(HEX({name}))"),
         (KeyPart::Uuid, _) => format!("LOWER(REPLACE(CAST({name} AS CHAR),'-',''))"),
         (KeyPart::Int, _) => format!("({name}+0)"),
@@ -209,7 +234,7 @@ fn key_bytes(part: KeyPart, name: &str, kind: &Kind) -> String {
         (KeyPart::Date, _) => format!("CAST({name} AS CHAR)"),
         (KeyPart::DateTime, _) => format!("CAST(CAST({name} AS DATETIME(6)) AS CHAR)"),
         (KeyPart::Time, _) => format!("CAST(CAST({name} AS TIME(6)) AS CHAR)"),
-        (KeyPart::Text, _) => format!("CAST({name} AS CHAR)"),
-    };
-    format!("CAST(CONVERT({text} USING utf8mb4) AS BINARY)")
+        (KeyPart::Text, Kind::Text { .. }) if utf8 => name.to_owned(),
+        (KeyPart::Text, _) => format!("CONVERT(CAST({name} AS CHAR) USING utf8mb4)"),
+    }
 }

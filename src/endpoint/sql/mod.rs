@@ -8,6 +8,7 @@ pub mod expression;
 pub mod load;
 pub mod mend;
 pub mod own;
+pub mod stage;
 pub mod table;
 
 use serde::{Deserialize, Serialize};

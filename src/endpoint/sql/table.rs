@@ -23,6 +23,9 @@ pub enum Lock {
 /// Chunk bounds beyond this are not exact in `INTERVAL()`, which compares doubles.
 const EXACT: i128 = 1 << 53;
 
+/// The number of a stretch of rows, how many rows, and the sum of their signatures.
+const SUMS: [Kind; 3] = [UNSIGNED, SIGNED, Kind::Decimal { precision: 65, scale: 0 }];
+
 impl View<'_> {
     /// Whole rows by key: the key's cells, the signature (not on SQLite), every synced cell.
     pub fn select_rows(&self, keys: &[Key], lock: Lock) -> Statement {
@@ -42,6 +45,16 @@ impl View<'_> {
         let (columns, table, matching) =
             (columns.join(","), self.quoted(), self.matching(keys.len()));
         Statement::new(format!("SELECT {columns} FROM {table} WHERE {matching}{lock}"))
+            .args(keys.iter().flat_map(|key| self.key_args(key)))
+            .cells(cells)
+    }
+
+    /// Signatures by key: the key's cells, and the signature. Only for servers that sign by themselves.
+    pub fn select_signatures(&self, keys: &[Key]) -> Statement {
+        let cells = self.key_columns().map(|column| column.kind.clone()).chain([UNSIGNED]);
+        let (key, signature) = (self.shown_key().join(","), signature(self));
+        let (table, matching) = (self.quoted(), self.matching(keys.len()));
+        Statement::new(format!("SELECT {key},{signature} FROM {table} WHERE {matching}"))
             .args(keys.iter().flat_map(|key| self.key_args(key)))
             .cells(cells)
     }
@@ -114,12 +127,22 @@ impl View<'_> {
         Statement::new(sql).args([handle])
     }
 
-    /// Count and sum of signatures per chunk. `lows` are the chunks' lowest ordinals, ascending, of which the
-    /// first row's number is `first`; the last chunk ends at `last`. Chunks without rows are absent.
+    /// Count and sum of signatures per stretch of ordinals, by the stretch's number; stretches without rows are absent. Each
+    /// is a range of the key's index, added up as it is read, which is cheaper than grouping; the expression stands there for
+    /// each, so that a statement should hold few.
+    pub fn select_sums(&self, spans: &[Span]) -> Statement {
+        let (signature, table, place) = (signature(self), self.quoted(), ordinal(self));
+        let sums = spans.iter().enumerate().map(|(at, span)| {
+            let within = self.within(&place, std::slice::from_ref(span));
+            format!("SELECT {at},COUNT(*),SUM({signature}) FROM {table}{within} HAVING COUNT(*)>0")
+        });
+        Statement::new(sums.collect::<Vec<_>>().join(" UNION ALL ")).cells(SUMS)
+    }
+
+    /// Count and sum of signatures per chunk, by the chunk's number. `lows` are the chunks' lowest ordinals, ascending; the last
+    /// chunk ends at `last`. Chunks without rows are absent.
     pub fn select_digests(&self, lows: &[u64], last: u64) -> Statement {
-        let cells = [SIGNED, SIGNED, Kind::Decimal { precision: 65, scale: 0 }];
-        let (signature, table) = (signature(self), self.quoted());
-        let place = ordinal(self);
+        let (signature, table, place) = (signature(self), self.quoted(), ordinal(self));
         let first = lows.first().copied().unwrap_or(0);
         let within = self.within(&place, &[first..=last]);
         let bounds: Vec<i128> = lows
@@ -128,25 +151,17 @@ impl View<'_> {
             .map(|low| self.pair.form.integer(*low).unwrap_or(i128::from(*low)))
             .collect();
         let exact = bounds.iter().all(|bound| bound.abs() <= EXACT);
-        let sql = if bounds.is_empty() {
-            format!("SELECT 0,COUNT(*),SUM({signature}) FROM {table}{within} HAVING COUNT(*)>0")
-        } else if exact && !self.pair.form.is_hashed() {
-            let bounds: Vec<String> = bounds.iter().map(ToString::to_string).collect();
-            let chunk = format!("INTERVAL({place},{})", bounds.join(","));
-            format!(
-                "SELECT {chunk} AS db_sync_chunk,COUNT(*),SUM({signature}) FROM {table}{within} GROUP BY db_sync_chunk"
-            )
-        } else {
+        if bounds.is_empty() || !exact {
             let ends = lows.iter().skip(1).map(|low| low - 1).chain([last]);
-            let chunks = lows.iter().zip(ends).enumerate().map(|(at, (low, high))| {
-                let within = self.within(&place, &[*low..=high]);
-                format!(
-                    "SELECT {at},COUNT(*),SUM({signature}) FROM {table}{within} HAVING COUNT(*)>0"
-                )
-            });
-            chunks.collect::<Vec<_>>().join(" UNION ALL ")
-        };
-        Statement::new(sql).cells(cells)
+            let spans: Vec<Span> = lows.iter().zip(ends).map(|(low, high)| *low..=high).collect();
+            return self.select_sums(&spans);
+        }
+        let bounds: Vec<String> = bounds.iter().map(ToString::to_string).collect();
+        let chunk = format!("INTERVAL({place},{})", bounds.join(","));
+        Statement::new(format!(
+            "SELECT {chunk} AS db_sync_chunk,COUNT(*),SUM({signature}) FROM {table}{within} GROUP BY db_sync_chunk"
+        ))
+        .cells(SUMS)
     }
 
     /// Count and sum of signatures per `2^shift` ordinals, for hashed keys: the cell's number, then both.
@@ -156,7 +171,7 @@ impl View<'_> {
         Statement::new(format!(
             "SELECT CAST({cell} AS UNSIGNED) AS db_sync_chunk,COUNT(*),SUM({signature}) FROM {table} GROUP BY db_sync_chunk"
         ))
-        .cells([UNSIGNED, SIGNED, Kind::Decimal { precision: 65, scale: 0 }])
+        .cells(SUMS)
     }
 
     /// Which of these rows have more than `least` bytes in their columns without a limit: the key, and how many bytes.
@@ -189,17 +204,7 @@ impl View<'_> {
 
     /// New rows, all cells given.
     pub fn insert(&self, rows: &[Row]) -> Statement {
-        let columns: Vec<String> =
-            self.columns().map(|column| self.dialect.quote(&column.name)).collect();
-        let places: Vec<&str> =
-            self.columns().map(|column| written(self.dialect, column)).collect();
-        let values = vec![format!("({})", places.join(",")); rows.len()].join(",");
-        Statement::new(format!(
-            "INSERT INTO {} ({}) VALUES {values}",
-            self.quoted(),
-            columns.join(",")
-        ))
-        .args(rows.iter().flatten().cloned())
+        self.insert_into(&self.quoted(), rows)
     }
 
     /// One row takes new cells. Every synced column is named, so that `ON UPDATE CURRENT_TIMESTAMP` does not fire.
