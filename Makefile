@@ -61,11 +61,13 @@ types-doc: ## Measure the table of docs/types.md anew (servers by DB_SYNC_TEST_*
 
 SIZE ?= small
 ROUNDS ?= 3
+PARTS ?= shop growth keys files
 BENCH := target/bench
 
-bench: $(BENCH)/.peers ## Compare with other tools and write docs/performance.md (SIZE=small or full, ROUNDS=3)
+bench: $(BENCH)/.peers $(VENV)/.wheel ## Compare with other tools and write docs/performance.md (SIZE=tiny, small or full; ROUNDS, PARTS)
 	cargo build --release
-	PYTHONPATH=benches $(SERVERS) $(BENCH)/bin/python -m compare --size $(SIZE) --rounds $(ROUNDS)
+	PYTHONPATH=benches $(PYTHON) tests/servers/servers.py run --only mariadb -- \
+		$(BENCH)/bin/python -m compare --size $(SIZE) --rounds $(ROUNDS) --parts $(PARTS)
 
 servers: ## Only get what the test servers need
 	$(PYTHON) tests/servers/servers.py prepare
@@ -75,11 +77,13 @@ clean: ## Remove what was built
 	rm -rf $(VENV) dist examples/shop/data
 
 # The peers are not ours: they live beside the build, and one that cannot be had is left out with a word.
-$(BENCH)/.peers:
+$(BENCH)/.peers: benches/peers.txt
 	$(PYTHON) -m venv $(BENCH)
 	$(BENCH)/bin/python -m pip install --quiet "PyMySQL>=1.2" cryptography
-	-$(BENCH)/bin/python -m pip install --quiet "reladiff[mysql]"
-	-[ "$$(id -u)" != 0 ] || { apt-get update -qq && apt-get install -y -qq percona-toolkit mydumper; }
+	@grep -v '^#' $< | while read -r peer; do \
+		$(BENCH)/bin/python -m pip install --quiet "$$peer" || echo "!!! not to be had: $$peer" >&2; done
+	@[ "$$(id -u)" != 0 ] || { apt-get update -qq; for peer in percona-toolkit mydumper sqlite3; do \
+		apt-get install -y -qq "$$peer" || echo "!!! not to be had: $$peer" >&2; done; }
 	touch $@
 
 $(VENV)/.created:

@@ -4,111 +4,102 @@ import argparse
 import datetime
 import os
 import platform
-import statistics
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from compare import shop
-from compare.peers import FEW, FIRST, INCREMENTAL, NOTHING, PEERS, ROOT, SOME, WORKS, Peer
-from compare.shop import Server
+from compare import ours
+from compare.comparison import Comparison
+from compare.document import write
+from compare.growth import Growth
+from compare.keys import measure_keys
+from compare.measured import FILES, GROWTH, KEYS, LINK, SHOP, Measured, Part
+from compare.server import Server
+from compare.sqlite_files import measure_files
+from compare.stopwatch import say, shout
 
-SIZES = {"small": 100_000, "full": 1_000_000}
-SHARES = {FEW: 0.001, SOME: 0.01}
-BEGIN, END = "<!-- measured by make bench -->\n", "<!-- end -->\n"
-Times = dict[str, dict[str, list[float]]]
+
+@dataclass(frozen=True)
+class Size:
+    """How many rows each part takes.
+
+    Attributes:
+        shop: Products, and orders.
+        growth: The one table, size after size.
+        link: At which of these the slow link is tried.
+        keys: The tables with either key.
+        files: What goes into SQLite files.
+    """
+
+    shop: int
+    growth: tuple[int, ...]
+    link: int
+    keys: int
+    files: int
+
+
+SIZES = {
+    "tiny": Size(5_000, (2_000, 10_000), 10_000, 5_000, 5_000),
+    "small": Size(100_000, (100_000, 1_000_000), 1_000_000, 100_000, 100_000),
+    "full": Size(1_000_000, (100_000, 1_000_000, 10_000_000), 1_000_000, 1_000_000, 1_000_000),
+}
+# Growth and the slow link are one walk over one table.
+PARTS = (SHOP, GROWTH, KEYS, FILES)
+ORDER = (SHOP, GROWTH, LINK, KEYS, FILES)
 
 
 def main() -> int:
-    """Runs every work in every round, and writes medians and ratios.
+    """Measures the parts that are asked for, and writes all that is known of this size.
 
     Returns:
-        The exit status: 1 where a result was not right.
+        The exit status: 1 where a contender that is there has failed.
     """
     arguments = argparse.ArgumentParser(prog="make bench", description=__doc__)
     arguments.add_argument("--size", choices=SIZES, default="small")
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=PARTS, help="measure these anew, keep others"
+    )
+    arguments.add_argument("--into", type=Path, default=ours.ROOT / "docs/performance.md")
     told = arguments.parse_args()
     source = Server.at(os.environ["DB_SYNC_TEST_MARIADB_URL"])
     target = Server.at(os.environ["DB_SYNC_TEST_MARIADB2_URL"])
+    # Where a server takes no loads, neither the limit nor the loaders could be shown.
     target.run("SET GLOBAL local_infile=1", database=None)
-    rows = SIZES[told.size]
-    peers = [peer for peer in PEERS if present(peer)]
-    say(f"making {rows} products, {rows} orders, {rows // 5} stock moves")
-    shop.fill(source, rows)
-    times: Times = {work: {} for work in WORKS}
-    salt = 0
-    for number in range(1, told.rounds + 1):
-        say(f"round {number} of {told.rounds}")
-        for peer in loaders(peers):
-            shop.empty(target)
-            measure(times, FIRST, peer, source, target)
-        shop.empty(target)
-        INCREMENTAL(source, target)
-        for work in (NOTHING, FEW, SOME):
-            for peer in (peer for peer in peers if work in peer.works):
-                if work in SHARES:
-                    salt += 1
-                    shop.change(source, SHARES[work], salt)
-                measure(times, work, peer, source, target)
-                # Whoever worked, the base is to know of it.
-                INCREMENTAL(source, target)
-    write(times, rows, told)
-    return 0
+    size = SIZES[told.size]
+    head = _head(told.size, told.rounds)
+    measures: dict[str, Callable[[], list[Part]]] = {
+        SHOP: lambda: [Comparison(source, target, size.shop).run(told.rounds, head)],
+        GROWTH: lambda: Growth(source, target, told.rounds).run(size.growth, size.link, head),
+        KEYS: lambda: [measure_keys(source, target, size.keys, told.rounds, head)],
+        FILES: lambda: [measure_files(source, target, size.files, told.rounds, head)],
+    }
+    kept = ours.ROOT / "target/bench/measured" / told.size
+    kept.mkdir(parents=True, exist_ok=True)
+    absent: list[str] = []
+    failed: list[str] = []
+    for name in told.parts:
+        for part in measures[name]():
+            # Written at once: what comes later may fail.
+            part.keep(kept / f"{part.name}.json")
+            absent += part.absent
+            failed += part.failed
+    parts = [Part.kept(path) for name in ORDER if (path := kept / f"{name}.json").exists()]
+    write(told.into, Measured(parts))
+    say(f"written: {told.into}")
+    for one in absent:
+        shout(f"left out: {one}")
+    for one in failed:
+        shout(f"failed: {one}")
+    return 1 if failed else 0
 
 
-def present(peer: Peer) -> bool:
-    """Whether a peer is installed; says so where it is not."""
-    missing = peer.missing()
-    if missing:
-        say(f"!!! left out: {peer.name} ({missing} is not installed)")
-    return missing is None
-
-
-def loaders(peers: list[Peer]) -> Iterator[Peer]:
-    """Those that load tables."""
-    return (peer for peer in peers if FIRST in peer.works)
-
-
-def measure(times: Times, work: str, peer: Peer, source: Server, target: Server) -> None:
-    """Times one work, and looks whether it was done."""
-    clock = time.perf_counter()
-    peer.works[work](source, target)
-    took = time.perf_counter() - clock
-    times[work].setdefault(peer.name, []).append(took)
-    say(f"  {work}: {peer.name}: {took:.2f} s")
-    if peer.writes and shop.sums(source) != shop.sums(target):
-        sys.exit(f"{peer.name} left the two sides different after: {work}")
-
-
-def write(times: Times, rows: int, told: argparse.Namespace) -> None:
-    """Puts the table of medians and ratios into the document."""
+def _head(size: str, rounds: int) -> str:
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    lines = [
-        f"`make bench SIZE={told.size}`: {rows:,} products, {rows:,} orders, "
-        f"{rows // 5:,} stock moves; {told.rounds} rounds; MariaDB to MariaDB on one machine "
-        f"({machine}), {today}.\n",
-        "\n",
-        "| work | by | median | db-sync takes |\n",
-        "|---|---|---|---|\n",
-    ]
-    for work, by in times.items():
-        mine = statistics.median(by[PEERS[0].name])
-        for name, seconds in by.items():
-            median = statistics.median(seconds)
-            ratio = "" if name == PEERS[0].name else f"{mine / median:.2f} × that"
-            lines.append(f"| {work} | {name} | {median:.2f} s | {ratio} |\n")
-    path = Path(ROOT / "docs/performance.md")
-    before, rest = path.read_text().split(BEGIN)
-    path.write_text(f"{before}{BEGIN}{''.join(lines)}{END}{rest.split(END)[1]}")
-    say("".join(lines))
-
-
-def say(text: str) -> None:
-    """Tells whoever waits."""
-    print(text, flush=True)  # noqa: T201
+    times = "1 round" if rounds == 1 else f"{rounds} rounds"
+    return f"{times} of `make bench SIZE={size}` on one machine ({machine}), {today}"
 
 
 if __name__ == "__main__":
