@@ -8,10 +8,22 @@ use tokio::time::Instant;
 
 pub use super::mysql::load::Declined;
 use super::mysql::load::LoadLine;
+use super::sql::load::lines;
 use super::{Connection, Endpoint, Fault, Purpose, Statement, View, write};
 use crate::config::Address;
 use crate::error::Result;
 use crate::model::Row;
+
+/// Rows on their way into a table.
+pub enum Parcel {
+    /// As the engine holds them.
+    Rows(Vec<Row>),
+    /// As lines of a load.
+    Lines(Vec<u8>),
+}
+
+/// Makes parcels of rows.
+pub type Pack<'a> = Box<dyn Fn(Vec<Row>) -> Parcel + Send + 'a>;
 
 /// A way to fill a table, open until [`Loader::end`].
 pub struct Loader {
@@ -48,6 +60,20 @@ impl Loader {
         Ok(Self { way: Way::Statements(line), since })
     }
 
+    /// Whether it takes lines.
+    pub fn takes_lines(&self) -> bool {
+        matches!(self.way, Way::Lines(_))
+    }
+
+    /// How rows are packed for this way.
+    pub fn pack<'a>(&self, view: &View<'a>) -> Pack<'a> {
+        let view = *view;
+        match self.way {
+            Way::Lines(_) => Box::new(move |rows| Parcel::Lines(lines(&view, &rows))),
+            Way::Statements(_) => Box::new(Parcel::Rows),
+        }
+    }
+
     /// Takes in every row that comes. Answers how many; the transaction stays open.
     ///
     /// # Errors
@@ -55,7 +81,7 @@ impl Loader {
     pub async fn load(
         &mut self,
         view: &View<'_>,
-        mut rows: Receiver<Vec<Row>>,
+        mut rows: Receiver<Parcel>,
     ) -> std::result::Result<u64, Declined> {
         self.since = Instant::now();
         let line = match &mut self.way {
@@ -66,6 +92,9 @@ impl Loader {
         line.begin().await.map_err(|fault| said(fault, line))?;
         let mut taken = 0;
         while let Some(parcel) = rows.recv().await {
+            let Parcel::Rows(parcel) = parcel else {
+                return Err("lines where no load is".to_owned());
+            };
             write::insert(line, view, &parcel).await.map_err(|fault| said(fault, line))?;
             taken += parcel.len() as u64;
         }

@@ -1,14 +1,19 @@
 //! Keys, signatures, digests and rows of one table on one side.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use tokio::sync::mpsc::Sender;
 
+use super::mysql::sign::{Signer, server_text};
+use super::mysql::values::{Texts, from_server_text};
+use super::sql::load;
 pub use super::sql::table::Lock;
 use super::sql::table::Span;
+use super::sqlite::values::as_read;
 use super::{Connection, Dialect, Fault, View, sqlite};
 use crate::error::{self, Result, SyncError};
-use crate::model::{Key, KeyForm, Row, Signature, Value, row};
+use crate::model::{Column, Key, KeyForm, Kind, Row, Signature, Value, row};
 
 /// One row by what identifies and signs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,7 +180,7 @@ pub async fn bag(
     connection.stream(&view.select_bag(), to, split, weigh).await
 }
 
-/// Sends the synced cells of every row of a table that has no more than so many bytes.
+/// Sends the synced cells of every row of a table that has no more than so many bytes. Answers how many have more.
 ///
 /// # Errors
 /// The failure with its code.
@@ -184,9 +189,91 @@ pub async fn every(
     view: &View<'_>,
     bytes: usize,
     to: &Sender<Vec<Row>>,
-) -> Result<()> {
-    let light = |row: Row| Ok(Some(row).filter(|row| row::weight(row) <= bytes));
-    connection.stream(&view.select_every(), to, light, row::weight).await
+) -> Result<u64> {
+    let mut heavy = 0;
+    let light = |row: Row| {
+        let light = row::weight(&row) <= bytes;
+        heavy += u64::from(!light);
+        Ok(light.then_some(row))
+    };
+    connection.stream(&view.select_every(), to, light, row::weight).await?;
+    Ok(heavy)
+}
+
+/// One row on its way from one table to another.
+pub struct Travelling {
+    /// Where it stands.
+    pub ordinal: u64,
+    /// What identifies it.
+    pub key: Key,
+    /// Its 64 bits.
+    pub signature: Signature,
+    /// The row as a line of a load.
+    pub line: Vec<u8>,
+}
+
+/// Sends every row of a table that has no more than so many bytes as the server spells it, signed on the way. Answers how many
+/// have more.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn every_line(
+    connection: &mut Connection,
+    view: &View<'_>,
+    mut signer: Signer,
+    bytes: usize,
+    to: &Sender<Vec<Travelling>>,
+) -> Result<u64> {
+    let mut heavy = 0;
+    let kinds: Vec<&Kind> = view.columns().map(|column| &column.kind).collect();
+    let convert = |texts: &Texts<'_>| {
+        // The first cell is none of the row's.
+        let cells = || (0..kinds.len()).map(|at| texts.cell(at + 1));
+        if cells().flatten().map(<[u8]>::len).sum::<usize>() > bytes {
+            heavy += 1;
+            return Ok(None);
+        }
+        let part = |at: &usize| match texts.cell(at + 1) {
+            Some(text) => from_server_text(text, kinds[*at]).ok_or_else(|| no_place(view)),
+            None => Ok(Value::Null),
+        };
+        let key = view.pair.key.iter().map(part).collect::<Result<Vec<_>>>()?;
+        let key = shared_key(view, key);
+        let ordinal = view.pair.form.ordinal(&key).ok_or_else(|| no_place(view))?;
+        let signature = signer.sign(cells().map(|cell| cell.map(Cow::Borrowed)));
+        let mut line = Vec::with_capacity(256);
+        load::line(&mut line, cells().zip(kinds.iter().copied()));
+        Ok(Some(Travelling { ordinal, key, signature, line }))
+    };
+    let statement = view.select_every_bit();
+    connection.stream_texts(&statement, to, convert, |row| row.line.len()).await?;
+    Ok(heavy)
+}
+
+/// Signs one side's rows.
+pub type Sign<'a> = Box<dyn FnMut(&Row) -> Signature + Send + 'a>;
+
+/// Signs rows that the engine holds as their side would; `None` where it does not know how.
+pub fn signer<'a>(view: &View<'a>) -> Option<Sign<'a>> {
+    if view.dialect == Dialect::Sqlite {
+        let view = *view;
+        let kinds: Vec<&Kind> = view.columns().map(|column| &column.kind).collect();
+        return Some(Box::new(move |row| {
+            let cells = row.iter().zip(&kinds);
+            own_signature(&view, &cells.map(|(cell, kind)| as_read(cell, kind)).collect())
+        }));
+    }
+    let mut signer = Signer::of_values(view)?;
+    let columns: Vec<&Column> = view.columns().collect();
+    Some(Box::new(move |row| {
+        signer.sign(row.iter().zip(&columns).map(|(cell, column)| server_text(cell, column)))
+    }))
+}
+
+/// Where a row stands, and what identifies it; `None` where nothing does.
+pub fn placed(view: &View<'_>, row: &Row) -> Option<(u64, Key)> {
+    let key = shared_key(view, view.pair.key.iter().map(|at| row[*at].clone()).collect());
+    Some((view.pair.form.ordinal(&key)?, key))
 }
 
 /// The digest of each chunk; `lows` are the chunks' lowest ordinals, ascending, and the last chunk ends at `last`. Where the

@@ -100,6 +100,19 @@ where
         Box::pin(rows)
     }
 
+    /// The rows of a result as they come, through the plain protocol and as the driver has them.
+    pub fn texts<'a>(&'a mut self, statement: &Statement) -> BoxStream<'a, Result<D::Row, Error>> {
+        let sql = AssertSqlSafe(statement.sql.clone());
+        let steps = self.connection.fetch_many(sqlx::raw_sql(sql));
+        Box::pin(steps.filter_map(|step| {
+            std::future::ready(match step {
+                Ok(Either::Left(_)) => None,
+                Ok(Either::Right(row)) => Some(Ok(row)),
+                Err(problem) => Some(Err(problem)),
+            })
+        }))
+    }
+
     /// Says goodbye.
     pub async fn close(self) {
         // The line is going away whether or not the other end hears of it.

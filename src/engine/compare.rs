@@ -46,8 +46,7 @@ pub async fn compare(
     Ok(rows)
 }
 
-/// The same for what each side has changed since the base, as its digests tell. A side that was looked at this moment
-/// (`fresh`) has changed nothing. Answers how many rows each side has.
+/// The same for what each side has changed since the base, as its digests tell. Answers how many rows each side has.
 ///
 /// # Errors
 /// As [`compare`].
@@ -55,17 +54,12 @@ pub async fn compare_changes(
     lines: &mut Lines<'_>,
     views: &PerSide<View<'_>>,
     base: &Base,
-    fresh: Option<Side>,
     plan: &mut Plan,
     run: &Run,
 ) -> Result<PerSide<u64>> {
     let also = plan.open.iter().map(|ordinal| base.chunk_of(*ordinal)).collect();
     let Lines { sides, journal } = &mut *lines;
     let changed = async |side: Side, connection: &mut Connection| {
-        if fresh == Some(side) {
-            let rows = base.lows().iter().map(|low| base.digest(*low)[side].rows).sum();
-            return Ok((rows, Changes::default()));
-        }
         let view = &views[side];
         let proposal = digest::propose(connection, view, base, &also).await?;
         let spans = &proposal.spans;

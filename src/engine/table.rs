@@ -1,6 +1,7 @@
 //! One table, top to bottom: look, compare, refuse or go on, apply, look again.
 
 use std::collections::{HashMap, HashSet};
+use std::mem::discriminant;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::Mutex;
@@ -20,13 +21,13 @@ use crate::journal::base::Base;
 use crate::journal::conflicts;
 use crate::journal::settings::TableSettings;
 use crate::journal::stamp::{Source, Stamp, Standing};
-use crate::model::{Key, PerSide, Row, Side, row};
+use crate::model::{Column, Key, PerSide, Row, Side, row};
 use crate::note::{self, Note};
 use crate::plan::batch::Limit;
 use crate::plan::guard::{self, Intent, Refusal};
 use crate::plan::merge::Write;
 use crate::plan::policy::SyncType;
-use crate::plan::schema_match::TablePair;
+use crate::plan::schema_match::{ColumnPair, TablePair};
 use crate::report::{Conflicts, Failure, Written};
 
 /// How many failures of single rows a report lists.
@@ -79,8 +80,10 @@ pub struct TableRun {
     pub done: HashSet<u64>,
     /// How changes were found.
     pub capture: &'static str,
-    /// The side that the first load has filled, where the base knows of every row of it.
-    pub filled: Option<Side>,
+    /// Whether the first load has filled it, and the base knows of every row that came.
+    pub filled: bool,
+    /// Whether both sides were seen to hold what the base says, in this run.
+    pub settled: bool,
     /// Whether the last look found nothing left to do.
     pub looks_settled: bool,
     /// When it began.
@@ -134,7 +137,8 @@ impl TableRun {
             touched: Touched::default(),
             done: HashSet::new(),
             capture: "scan",
-            filled: None,
+            filled: false,
+            settled: false,
             looks_settled: false,
             started: Utc::now(),
             weighed: Weighed::default(),
@@ -158,11 +162,11 @@ impl TableRun {
         }
         let pair = self.pair.clone();
         let views = run.views(&pair);
-        let full = self.base.is_none()
-            || self.settings.policy.sync_type == SyncType::Full && self.filled.is_none();
+        let full =
+            self.base.is_none() || self.settings.policy.sync_type == SyncType::Full && !self.filled;
         self.plan.open = self.open_conflicts.keys().copied().collect();
         // The first load has read every row.
-        self.capture = if full || self.filled.is_some() { "scan" } else { "digest" };
+        self.capture = if full || self.filled { "scan" } else { "digest" };
         let asked = run.options.capture.unwrap_or(run.settings.capture);
         if !full && matches!(asked, Capture::Binlog | Capture::Watermark) {
             self.note(Note::new(note::NO_CAPTURE).with("capture", asked.as_str()));
@@ -185,12 +189,17 @@ impl TableRun {
     ) -> Result<PerSide<u64>> {
         let Lines { snapshots, local, .. } = lines;
         let mut asked = walk::Lines { sides: snapshots, journal: Mutex::new(local) };
-        let Self { base, plan, filled, .. } = self;
+        let Self { base, plan, settled, .. } = self;
         if everything {
             let spans = scan::propose().spans;
             return compare(&mut asked, views, base, &spans, plan, run).await;
         }
-        compare_changes(&mut asked, views, base, filled.take(), plan, run).await
+        if std::mem::take(settled) {
+            let rows =
+                |side: Side| base.lows().iter().map(|low| base.digest(*low)[side].rows).sum();
+            return Ok(PerSide::new(Side::Remote, Side::Local).map(rows));
+        }
+        compare_changes(&mut asked, views, base, plan, run).await
     }
 
     /// The guards.
@@ -318,17 +327,22 @@ fn source(view: &View<'_>, run: &Run, side: Side) -> Source {
     }
 }
 
-/// Whether both sides sign by the same rule over the same bytes.
+/// Whether rows that both sides sign alike are the same: their signatures are made of the same texts, column by column, and
+/// those mean the same.
 fn comparable(run: &Run, pair: &TablePair) -> bool {
-    let views = run.views(pair);
-    let character_sets = |side: Side| -> Vec<Option<String>> {
-        let set = |collation: &String| collation.split('_').next().unwrap_or_default().to_owned();
-        pair.side_columns(side).map(|column| column.collation.as_ref().map(set)).collect()
-    };
     let dialects = PerSide::new(Side::Remote, Side::Local).map(|side| run.dialect(side));
-    dialects.remote == dialects.local
-        && views.remote.rule() == views.local.rule()
-        && character_sets(Side::Remote) == character_sets(Side::Local)
-        && (dialects.remote != Dialect::Sqlite
-            || pair.columns.iter().all(|pair| pair.sides.remote.kind == pair.sides.local.kind))
+    let engine_signs = dialects.map(|dialect| dialect == Dialect::Sqlite);
+    let set = |column: &Column| {
+        let set = column.collation.as_ref().and_then(|name| name.split('_').next());
+        set.map(|set| if set.starts_with("utf8") { "utf8" } else { set }.to_owned())
+    };
+    let alike = |pair: &ColumnPair| {
+        let (remote, local) = (&pair.sides.remote, &pair.sides.local);
+        if engine_signs.local {
+            return remote.kind == local.kind;
+        }
+        let kinds = discriminant(&remote.kind) == discriminant(&local.kind);
+        kinds && set(remote) == set(local)
+    };
+    engine_signs.remote == engine_signs.local && pair.columns.iter().all(alike)
 }

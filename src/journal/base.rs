@@ -308,6 +308,29 @@ impl Base {
         Ok(next)
     }
 
+    /// Adds entries (ascending) from an ordinal on behind which there are none, in the connection's current transaction: nothing
+    /// is taken away, so that several tables can be added to at the same time without waiting for each other's locks. The
+    /// answer is the base as it is once that transaction commits.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn with_more(
+        &self,
+        connection: &mut Connection,
+        from: u64,
+        entries: &[(u64, Entry)],
+    ) -> Result<Self> {
+        let mut next = self.clone();
+        next.bind(connection).await?;
+        let low = if next.chunks.is_empty() { 0 } else { from };
+        let written = pieces(self.hashed, low, entries.to_vec());
+        for (low, piece) in &written {
+            next.chunks.insert(*low, digests(piece));
+        }
+        next.insert(connection, &written).await?;
+        Ok(next)
+    }
+
     /// Writes the stamp, and clears away what had another.
     async fn bind(&mut self, connection: &mut Connection) -> Result<()> {
         if !self.is_none() {
@@ -315,7 +338,9 @@ impl Base {
         }
         let name = [("table_name", Value::text(&self.table))];
         let stamp = Value::Text(self.stamp.text());
-        connection.run(&own::delete(self.dialect, TABLE, &name)).await?;
+        if self.stored {
+            connection.run(&own::delete(self.dialect, TABLE, &name)).await?;
+        }
         let statement = if self.stored {
             own::update(self.dialect, STATE, &[("stamp", stamp)], &name)
         } else {
@@ -343,6 +368,10 @@ impl Base {
         let name = [("table_name", Value::text(&self.table))];
         let old: Vec<Value> = lows.iter().map(|low| bytes(*low)).collect();
         connection.run(&own::delete_any(self.dialect, TABLE, &name, ("low", &old))).await?;
+        self.insert(connection, pieces).await
+    }
+
+    async fn insert(&self, connection: &mut Connection, pieces: &[(u64, Entries)]) -> Result<()> {
         let columns =
             ["table_name", "low", "row_count", "digest_remote", "digest_local", "entries"];
         let mut rows = Vec::new();

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use super::session;
 use crate::config::{ServerAddress, SslMode};
-use crate::endpoint::sql::load::lines;
+use crate::endpoint::load::Parcel;
 use crate::endpoint::{Connection, Place, Purpose, Statement, View};
 use crate::error::Result;
 use crate::model::{Kind, Row, Value};
@@ -94,9 +94,11 @@ impl LoadLine {
             line.query_drop(sql).await.map_err(|problem| said(&problem))?;
         }
         let unique = u8::from(!same_keys);
-        line.query_drop(format!("SET SESSION foreign_key_checks=0,unique_checks={unique}"))
-            .await
-            .map_err(|problem| said(&problem))?;
+        line.query_drop(format!(
+            "SET SESSION foreign_key_checks=0,unique_checks={unique},sql_notes=1,max_error_count=64"
+        ))
+        .await
+        .map_err(|problem| said(&problem))?;
         Ok(Self { line, limit: place.patience.read })
     }
 
@@ -107,15 +109,16 @@ impl LoadLine {
     pub async fn load(
         &mut self,
         view: &View<'_>,
-        rows: Receiver<Vec<Row>>,
+        rows: Receiver<Parcel>,
     ) -> std::result::Result<u64, Declined> {
         let said = |problem: &dyn std::fmt::Display| problem.to_string();
         self.line.query_drop("START TRANSACTION").await.map_err(|problem| said(&problem))?;
         let taken = Arc::new(AtomicU64::new(0));
         let sent = futures_util::stream::unfold((rows, taken.clone()), |(mut rows, taken)| async {
-            let parcel = rows.recv().await?;
+            // Rows are for lines of another kind; without them the count is wrong, and the load is given up.
+            let Parcel::Lines(text) = rows.recv().await? else { return None };
             taken.fetch_add(1, Ordering::Relaxed);
-            Some((Ok(lines(&parcel).into()), (rows, taken)))
+            Some((Ok(text.into()), (rows, taken)))
         });
         self.line.set_infile_handler(async move { Ok(sent.boxed()) });
         let (since, mut known) = (Instant::now(), 0);

@@ -6,4 +6,5 @@ pub mod flavor;
 pub mod introspect;
 pub mod load;
 pub mod session;
+pub mod sign;
 pub mod values;

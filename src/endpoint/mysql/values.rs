@@ -48,6 +48,28 @@ fn bind(arguments: &mut MySqlArguments, value: &Value) -> Result<(), BoxDynError
     }
 }
 
+/// A row of the text protocol, cell by cell as the server spells them.
+pub struct Texts<'r>(pub &'r MySqlRow);
+
+impl<'r> Texts<'r> {
+    /// A cell's bytes; `None` for NULL.
+    pub fn cell(&self, at: usize) -> Option<&'r [u8]> {
+        let raw = self.0.try_get_raw(at).ok()?;
+        if raw.is_null() { None } else { <&[u8] as Decode<'_, MySql>>::decode(raw).ok() }
+    }
+}
+
+/// A cell from the server's own text of it.
+pub fn from_server_text(text: &[u8], kind: &Kind) -> Option<Value> {
+    Some(match kind {
+        Kind::Int { .. } | Kind::Bit(_) | Kind::Year => {
+            Value::Int(std::str::from_utf8(text).ok()?.parse().ok()?)
+        }
+        Kind::Bytes { .. } | Kind::Raw | Kind::Unknown => Value::Bytes(text.to_vec()),
+        _ => from_text(std::str::from_utf8(text).ok()?, kind),
+    })
+}
+
 fn cell(row: &MySqlRow, at: usize, kind: &Kind) -> Result<Value, Error> {
     let raw = row.try_get_raw(at)?;
     if raw.is_null() {

@@ -9,7 +9,7 @@ use crate::plan::merge::QUIET;
 
 /// Bytes up to which long text and blobs enter a signature as they are; beyond, hashed one by one, so
 /// that `max_allowed_packet` can never turn a row's signature into NULL.
-const LONG: u64 = 1024;
+pub const LONG: u64 = 1024;
 
 /// A column as it is selected so that its value arrives exactly.
 ///
@@ -63,7 +63,7 @@ pub fn written(dialect: Dialect, column: &Column) -> &'static str {
 }
 
 /// A column's every bit, for a signature, which takes the bytes of it; NULL where the cell is NULL.
-fn every_bit(dialect: Dialect, name: String, kind: &Kind) -> String {
+pub fn every_bit(dialect: Dialect, name: String, kind: &Kind) -> String {
     match kind {
         // As a double, whose text has every digit; adding 0 instead would make 0 of -0.
         Kind::Float => format!("({name}*1e0)"),
@@ -187,7 +187,7 @@ fn signed_cell(dialect: Dialect, cell: &Cell<'_>) -> String {
 }
 
 /// Whether the text of such cells may hold what stands between cells.
-fn may_hold_commas(kind: &Kind) -> bool {
+pub fn may_hold_commas(kind: &Kind) -> bool {
     matches!(
         kind,
         Kind::Text { .. }

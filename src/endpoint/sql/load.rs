@@ -1,11 +1,12 @@
 //! Whole tables at once: what `LOAD DATA` is told, and rows as its lines.
 
-use std::io::Write as _;
+use std::borrow::Cow;
 
-use super::expression::shown;
+use super::expression::{every_bit, shown};
 use super::{Statement, View};
-use crate::model::value::{hex, uuid_dashed};
-use crate::model::{Kind, Row, Value};
+use crate::endpoint::mysql::sign::server_text;
+use crate::model::value::hex;
+use crate::model::{Column, Kind, Row};
 
 /// The name under which the lines are asked for; no file has it.
 pub const LINES: &str = "db_sync";
@@ -21,8 +22,20 @@ impl View<'_> {
             .cells(self.columns().map(|column| column.kind.clone()))
     }
 
-    /// What takes [`lines`] in. `REPLACE` has the server refuse what it would otherwise coerce or leave out; on a table
-    /// without rows there is nothing to replace, and rows that replace each other are counted.
+    /// Every bit of every synced cell of every row, in the order of the key: the texts that signatures are made of. They stand
+    /// behind a short one, as sqlx takes a row whose first cell is a very long text for the end.
+    pub fn select_every_bit(&self) -> Statement {
+        let bits = |column: &Column| {
+            every_bit(self.dialect, self.dialect.quote(&column.name), &column.kind)
+        };
+        let columns: Vec<String> = self.columns().map(bits).collect();
+        let (columns, table) = (columns.join(","), self.quoted());
+        let order = self.quoted_key().join(",");
+        Statement::new(format!("SELECT 0,{columns} FROM {table} ORDER BY {order}"))
+    }
+
+    /// What takes [`lines`] in. A local load warns of what it coerces and leaves out, and refuses nothing: its warnings have to be
+    /// counted. (`REPLACE` would refuse, but looks for each row first.)
     /// (<https://dev.mysql.com/doc/refman/8.4/en/load-data.html>)
     pub fn load_lines(&self) -> String {
         let (mut places, mut sets) = (Vec::new(), Vec::new());
@@ -43,44 +56,40 @@ impl View<'_> {
         let sets = if sets.is_empty() { String::new() } else { format!(" SET {}", sets.join(",")) };
         let (table, places) = (self.quoted(), places.join(","));
         format!(
-            "LOAD DATA LOCAL INFILE '{LINES}' REPLACE INTO TABLE {table} CHARACTER SET utf8mb4 \
+            "LOAD DATA LOCAL INFILE '{LINES}' INTO TABLE {table} CHARACTER SET utf8mb4 \
              FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' LINES TERMINATED BY '\\n' ({places}){sets}"
         )
     }
 }
 
-/// Rows as lines: cells between tabs, bytes in hexadecimal digits, `\N` for NULL.
-pub fn lines(rows: &[Row]) -> Vec<u8> {
-    let mut text = Vec::with_capacity(rows.len() * 256);
-    for row in rows {
-        for (at, value) in row.iter().enumerate() {
-            if at > 0 {
-                text.push(b'\t');
-            }
-            cell(&mut text, value);
+/// A row as a line, from the server's own texts of its cells.
+pub fn line<'a>(text: &mut Vec<u8>, cells: impl Iterator<Item = (Option<&'a [u8]>, &'a Kind)>) {
+    for (at, (cell, kind)) in cells.enumerate() {
+        if at > 0 {
+            text.push(b'\t');
         }
-        text.push(b'\n');
+        match (cell, kind) {
+            (None, _) => text.extend_from_slice(b"\\N"),
+            (Some(bytes), Kind::Bytes { .. } | Kind::Raw) => {
+                text.extend_from_slice(hex(bytes).as_bytes());
+            }
+            (Some(bytes), _) => escaped(text, bytes),
+        }
     }
-    text
+    text.push(b'\n');
 }
 
-fn cell(text: &mut Vec<u8>, value: &Value) {
-    // Writing to memory does not fail.
-    let _ = match value {
-        Value::Null => text.write_all(b"\\N"),
-        Value::Int(number) => write!(text, "{number}"),
-        Value::Float(number) => write!(text, "{number:?}"),
-        Value::Decimal(number) => text.write_all(number.as_str().as_bytes()),
-        Value::Text(cell) | Value::Json(cell) => {
-            escaped(text, cell.as_bytes());
-            Ok(())
-        }
-        Value::Bytes(bytes) => text.write_all(hex(bytes).as_bytes()),
-        Value::Date(date) => write!(text, "{date}"),
-        Value::DateTime(moment) => write!(text, "{moment}"),
-        Value::Time(time) => write!(text, "{time}"),
-        Value::Uuid(uuid) => text.write_all(uuid_dashed(uuid).as_bytes()),
-    };
+/// Rows as lines: cells between tabs, bytes in hexadecimal digits, `\N` for NULL.
+pub fn lines(view: &View<'_>, rows: &[Row]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(rows.len() * 256);
+    let columns: Vec<&Column> = view.columns().collect();
+    for row in rows {
+        let cells: Vec<Option<Cow<'_, [u8]>>> =
+            row.iter().zip(&columns).map(|(cell, column)| server_text(cell, column)).collect();
+        let kinds = columns.iter().map(|column| &column.kind);
+        line(&mut text, cells.iter().map(Option::as_deref).zip(kinds));
+    }
+    text
 }
 
 /// Text in which nothing ends a cell or a line.
@@ -106,18 +115,22 @@ mod tests {
 
     #[test]
     fn nothing_in_a_cell_ends_it() {
-        let row = vec![
-            Value::Int(-1),
-            Value::Null,
-            Value::text("a\tb\nc\\N\0\r'\""),
-            Value::text(""),
-            Value::text("\\N"),
-            Value::Bytes(vec![0, 10, 255]),
-            Value::Float(1e300),
-            Value::Float(-0.0),
+        let (text, bytes) = (
+            Kind::Text { chars: None, bytes: None, fixed: false },
+            Kind::Bytes { max: None, fixed: false },
+        );
+        let cells: [(Option<&[u8]>, &Kind); 6] = [
+            (Some(b"-1"), &Kind::Year),
+            (None, &text),
+            (Some(b"a\tb\nc\\N\0\r'\""), &text),
+            (Some(b""), &text),
+            (Some(b"\\N"), &text),
+            (Some(&[0, 10, 255]), &bytes),
         ];
-        let text = String::from_utf8(lines(&[row.clone(), row])).unwrap();
-        let line = "-1\t\\N\ta\\tb\\nc\\\\N\\0\r'\"\t\t\\\\N\t000aff\t1e300\t-0.0\n";
-        assert_eq!(text, format!("{line}{line}"));
+        let mut lines = Vec::new();
+        line(&mut lines, cells.into_iter());
+        line(&mut lines, cells.into_iter());
+        let one = "-1\t\\N\ta\\tb\\nc\\\\N\\0\r'\"\t\t\\\\N\t000aff\n";
+        assert_eq!(String::from_utf8(lines).unwrap(), format!("{one}{one}"));
     }
 }

@@ -56,6 +56,16 @@ fn bind(arguments: &mut SqliteArguments, value: &Value) -> Result<(), BoxDynErro
     }
 }
 
+/// A cell as it will be read again once it is stored in a column of this kind.
+pub fn as_read(value: &Value, kind: &Kind) -> Value {
+    let decimal = match (value, kind) {
+        (Value::Int(number), Kind::Numeric | Kind::Decimal { .. }) => Some(Decimal::from(*number)),
+        (Value::Float(number), Kind::Numeric | Kind::Decimal { .. }) => Decimal::from_f64(*number),
+        _ => None,
+    };
+    decimal.map_or_else(|| value.clone(), Value::Decimal)
+}
+
 fn cell(row: &SqliteRow, at: usize, kind: &Kind) -> Result<Value, Error> {
     let raw = row.try_get_raw(at)?;
     let wrong = |source: BoxDynError| Error::ColumnDecode { index: at.to_string(), source };

@@ -1,0 +1,179 @@
+//! What is remembered of rows that pass by: their keys, so that they can be taken away again, and what the base says of them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::endpoint::{Connection, Dialect, Purpose};
+use crate::engine::Run;
+use crate::engine::worklist::Worklist;
+use crate::error::Result;
+use crate::journal::base::Base;
+use crate::journal::undo::{self, PreImage};
+use crate::model::{Key, Side, row};
+use crate::plan::merge::{Entry, Write};
+use crate::plan::schema_match::TablePair;
+
+/// Entries that the base takes at once: whole chunks.
+const ENTRIES: usize = 50_000;
+/// Rows whose keys are kept as one pre-image.
+const IMAGES: usize = 1000;
+/// Heaps into which rows of hashed keys are put, by their first bits, so that each can be sorted in memory.
+const HEAPS: usize = 64;
+
+/// One row that passed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Passed {
+    pub ordinal: u64,
+    pub key: Key,
+    /// What each side signs, where that is known.
+    pub entry: Option<Entry>,
+}
+
+/// Writes down what passes. Everything is one transaction on LOCAL, which ends when the rows are there.
+pub(super) struct Learner<'a> {
+    run: &'a Run,
+    pair: &'a TablePair,
+    target: Side,
+    base: Option<Base>,
+    local: Option<Connection>,
+    /// Rows that wait: those of hashed keys until they can be sorted, and all where LOCAL is a file that takes one writer.
+    waiting: Vec<Worklist<Passed>>,
+    images: Vec<PreImage>,
+    entries: Vec<(u64, Entry)>,
+    /// The last row's place.
+    last: Option<u64>,
+}
+
+impl<'a> Learner<'a> {
+    /// Gets ready. Without a base nothing but the keys is kept.
+    pub async fn open(
+        run: &'a Run,
+        pair: &'a TablePair,
+        target: Side,
+        base: Option<Base>,
+    ) -> Result<Self> {
+        let file = run.dialect(Side::Local) == Dialect::Sqlite;
+        let hashed = pair.form.is_hashed();
+        let waiting = if hashed { HEAPS } else { usize::from(file) };
+        let waiting = std::iter::repeat_with(Worklist::default).take(waiting).collect();
+        let mut learner = Self {
+            run,
+            pair,
+            target,
+            base,
+            local: None,
+            waiting,
+            images: Vec::new(),
+            entries: Vec::new(),
+            last: None,
+        };
+        if learner.waiting.is_empty() {
+            learner.begin().await?;
+        }
+        Ok(learner)
+    }
+
+    async fn begin(&mut self) -> Result<()> {
+        let mut local = self.run.endpoints.local.connect(Purpose::Write).await?;
+        let begun = local.begin().await;
+        begun.map_err(|fault| fault.fatal(local.place()))?;
+        self.local = Some(local);
+        Ok(())
+    }
+
+    /// Takes note of rows.
+    pub async fn pass(&mut self, rows: Vec<Passed>) -> Result<()> {
+        let heaps = self.waiting.len();
+        if heaps == 0 {
+            return self.write(rows).await;
+        }
+        let heap = |ordinal: u64| if heaps == 1 { 0 } else { (ordinal >> 58) as usize };
+        rows.iter().try_for_each(|row| self.waiting[heap(row.ordinal)].push(row))
+    }
+
+    /// Writes rows, which come in the order of ordinals.
+    async fn write(&mut self, rows: Vec<Passed>) -> Result<()> {
+        for Passed { ordinal, key, entry } in rows {
+            self.images.push(PreImage {
+                write: Write::Insert,
+                key: row::object(self.pair.key_names().zip(&key.0)),
+                before: None,
+                written: entry.map(|entry| entry[self.target]),
+            });
+            // Of keys that share their place the base can say nothing.
+            let shares = self.last == Some(ordinal);
+            if shares && self.entries.last().is_some_and(|(last, _)| *last == ordinal) {
+                self.entries.pop();
+            }
+            self.entries.extend(entry.filter(|_| !shares).map(|entry| (ordinal, entry)));
+            self.last = Some(ordinal);
+            if self.images.len() >= IMAGES {
+                self.write_images().await?;
+            }
+            // The next row may share its place with the last one.
+            if self.entries.len() > ENTRIES && !self.pair.form.is_hashed() {
+                let next = self.entries.split_off(ENTRIES);
+                let from = self.entries.first().map_or(0, |(first, _)| *first);
+                self.write_entries(from).await?;
+                self.entries = next;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_images(&mut self) -> Result<()> {
+        let Some(local) = &mut self.local else { return Ok(()) };
+        let (dialect, run) = (self.run.dialect(Side::Local), &self.run.run_id);
+        undo::record(local, dialect, run, &self.pair.name, self.target, &self.images).await?;
+        self.images.clear();
+        Ok(())
+    }
+
+    async fn write_entries(&mut self, from: u64) -> Result<()> {
+        if let (Some(base), Some(local)) = (&mut self.base, &mut self.local) {
+            *base = base.with_more(local, from, &self.entries).await?;
+        }
+        self.entries.clear();
+        Ok(())
+    }
+
+    /// Writes what waits and keeps it all. Answers the base, where there is one.
+    pub async fn keep(mut self) -> Result<Option<Base>> {
+        if self.local.is_none() {
+            self.begin().await?;
+        }
+        for (number, heap) in std::mem::take(&mut self.waiting).into_iter().enumerate() {
+            self.run.cancel.check()?;
+            let mut batches = heap.drain()?;
+            if !self.pair.form.is_hashed() {
+                loop {
+                    let rows = batches.next(IMAGES)?;
+                    if rows.is_empty() {
+                        break;
+                    }
+                    self.write(rows).await?;
+                }
+                continue;
+            }
+            let mut rows = batches.next(usize::MAX)?;
+            rows.sort_unstable_by_key(|row| row.ordinal);
+            self.write(rows).await?;
+            self.write_entries((number as u64) << 58).await?;
+        }
+        self.write_images().await?;
+        let from = self.entries.first().map_or(0, |(first, _)| *first);
+        self.write_entries(from).await?;
+        let Some(mut local) = self.local.take() else { return Ok(None) };
+        let kept = local.commit().await;
+        kept.map_err(|fault| fault.fatal(local.place()))?;
+        local.close().await;
+        Ok(self.base)
+    }
+
+    /// Forgets it all.
+    pub async fn drop(self) {
+        if let Some(mut local) = self.local {
+            local.rollback().await;
+            local.close().await;
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The first load: tables without rows on one side take all of the other side's at once, several tables at a time.
+//!
+//! Nothing is decided here that the merge would not decide: without a base, a row that one side alone has is copied. What is
+//! not taken in (a row that does not fit, a table whose server declines) is left to the ordinary way, which names it. Rows are
+//! signed while they pass; the base learns of them, and the side that took them is asked what it makes of them. Foreign
+//! keys are looked after once every table is there; afterwards the table is looked at like any other, unless it was seen to hold
+//! what it was sent.
+
+mod learn;
+mod take_in;
+
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+
+use self::take_in::one_table;
+use super::ledger::Turn;
+use super::table::TableRun;
+use super::{Lines, Run};
+use crate::endpoint::{Connection, Dialect, Fault, Purpose, read, write};
+use crate::error::Result;
+use crate::journal::base::{Base, Step};
+use crate::model::{Key, PerSide, Side};
+use crate::plan::schema_match::TablePair;
+
+/// A table that is to be filled.
+struct Job {
+    turn: usize,
+    target: Side,
+    pair: TablePair,
+    /// Whether it has more rows than go into one batch. Small tables are only filled beside large ones that may refer to them.
+    large: bool,
+}
+
+/// A table that was.
+struct Filled {
+    job: Job,
+    rows: u64,
+    /// What the base says of it, where it can.
+    base: Option<Base>,
+    /// Whether the side that took the rows was seen to hold what the base says, and the other was read for it.
+    settled: bool,
+    took: Duration,
+}
+
+/// Fills every table that can be filled. What goes wrong is no failure: the table is then synced row by row.
+///
+/// # Errors
+/// `SYNC_005` when asked to stop; the failure where our own tables cannot be written.
+pub async fn fill(run: &Run, lines: &mut Lines, turns: &mut [Turn]) -> Result<()> {
+    let mut jobs = Vec::new();
+    for (number, turn) in turns.iter_mut().enumerate() {
+        turn.begin(run, lines).await;
+        let mut found = None;
+        turn.go_on(async |table| {
+            found = job(run, lines, table, number).await?;
+            Ok(())
+        })
+        .await;
+        jobs.extend(found);
+    }
+    if !jobs.iter().any(|job: &Job| job.large) {
+        return Ok(());
+    }
+    without_parents_stay(run, lines, turns, &mut jobs).await?;
+    // One file takes one writer.
+    let one = jobs.iter().any(|job| run.dialect(job.target) == Dialect::Sqlite);
+    let at_once = if one { 1 } else { run.settings.parallel };
+    // The largest first, so that none of them is left alone at the end.
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.pair.tables[job.target.other()].estimated_rows));
+    // Once every table has its rows, foreign keys are looked after while the last tables are still asked what they hold.
+    let (loading, mut loaded) = tokio::sync::mpsc::channel::<()>(1);
+    let pairs: Vec<(Side, TablePair)> =
+        jobs.iter().map(|job| (job.target, job.pair.clone())).collect();
+    let loads = jobs.into_iter().map(|job| {
+        let base = turns[job.turn].table().map(|table| table.base.clone());
+        one_table(run, job, base, loading.clone())
+    });
+    let loads: Vec<_> = loads.collect();
+    drop(loading);
+    let (filled, orphans) =
+        tokio::join!(stream::iter(loads).buffer_unordered(at_once).collect::<Vec<_>>(), async {
+            while loaded.recv().await.is_some() {}
+            any_orphans(run, &pairs).await
+        });
+    run.cancel.check()?;
+    let mut filled: Vec<Filled> = filled.into_iter().flatten().collect();
+    if orphans? {
+        orphans_go(run, &mut filled).await?;
+    }
+    lines.refresh(&run.endpoints).await?;
+    for Filled { job, rows, base, settled, took } in filled {
+        turns[job.turn].spent(took);
+        if let Some(table) = turns[job.turn].table_mut() {
+            table.written[job.target].inserted += rows;
+            if let Some(base) = base {
+                table.base = base;
+                (table.filled, table.settled) = (true, settled);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a table can be filled, and which side of it.
+async fn job(run: &Run, lines: &mut Lines, table: &TableRun, turn: usize) -> Result<Option<Job>> {
+    let pair = &table.pair;
+    let none = table.base.is_none() && table.open_conflicts.is_empty() && !pair.is_bag();
+    if !none || pair.has_quiet_columns() {
+        return Ok(None);
+    }
+    let mut empty = PerSide::new(false, false);
+    for side in Side::BOTH {
+        empty[side] = read::is_empty(&mut lines.snapshots[side], &run.view(pair, side)).await?;
+    }
+    let (target, source) = match (empty.remote, empty.local) {
+        (true, false) => (Side::Remote, Side::Local),
+        (false, true) => (Side::Local, Side::Remote),
+        _ => return Ok(None),
+    };
+    let allowed = table.settings.policy.direction.target().is_none_or(|only| only == target);
+    let view = run.view(pair, source);
+    let large =
+        read::has_more(&mut lines.snapshots[source], &view, run.settings.batch_size).await?;
+    let plain = !pair.tables[target].triggers && pair.tables[target].transactional;
+    if !allowed || !plain {
+        return Ok(None);
+    }
+    Ok(Some(Job { turn, target, pair: pair.clone(), large }))
+}
+
+/// A table whose parents' table has no rows yet and is not filled either would consist of orphans.
+async fn without_parents_stay(
+    run: &Run,
+    lines: &mut Lines,
+    turns: &[Turn],
+    jobs: &mut Vec<Job>,
+) -> Result<()> {
+    loop {
+        let mut stays = None;
+        'jobs: for (at, Job { turn, target, pair, .. }) in jobs.iter().enumerate() {
+            for key in &pair.tables[*target].foreign_keys {
+                let known = |pair: &TablePair| pair.tables[*target].name == key.parent;
+                if key.parent == key.child || jobs.iter().any(|job| known(&job.pair)) {
+                    continue;
+                }
+                let mut tables = turns.iter().filter_map(Turn::table);
+                let Some(parent) = tables.find(|table| known(&table.pair)) else { continue };
+                let view = run.view(&parent.pair, *target);
+                if read::is_empty(&mut lines.snapshots[*target], &view).await? {
+                    tracing::debug!(table = turns[*turn].settings.table, "waits for its parents");
+                    stays = Some(at);
+                    break 'jobs;
+                }
+            }
+        }
+        match stays {
+            Some(at) => drop(jobs.remove(at)),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Whether any row of these tables refers to nothing.
+async fn any_orphans(run: &Run, pairs: &[(Side, TablePair)]) -> Result<bool> {
+    for target in Side::BOTH {
+        let mut line = None;
+        for (_, pair) in pairs.iter().filter(|(side, _)| *side == target) {
+            let view = run.view(pair, target);
+            for key in &pair.tables[target].foreign_keys {
+                run.cancel.check()?;
+                if line.is_none() {
+                    line = Some(run.endpoints[target].connect(Purpose::Write).await?);
+                }
+                let Some(line) = &mut line else { continue };
+                let found = write::all_orphans(line, &view, key).await;
+                if !found.map_err(|fault| fault.fatal(line.place()))?.is_empty() {
+                    return Ok(true);
+                }
+            }
+        }
+        if let Some(line) = line {
+            line.close().await;
+        }
+    }
+    Ok(false)
+}
+
+/// Takes away again what refers to nothing: rows whose parents went while they came, or never were. The base forgets them
+/// first, or it would take them for deleted.
+async fn orphans_go(run: &Run, filled: &mut [Filled]) -> Result<()> {
+    let mut lines = PerSide::<Option<Connection>>::default();
+    let mut clean = false;
+    while !clean {
+        clean = true;
+        for Filled { job, base, settled, .. } in &mut *filled {
+            run.cancel.check()?;
+            let target = job.target;
+            if lines[target].is_none() {
+                let mut line = run.endpoints[target].connect(Purpose::Write).await?;
+                let fatal = |fault: Fault| fault.fatal(run.endpoints[target].place());
+                line.check_foreign_keys(false).await.map_err(fatal)?;
+                lines[target] = Some(line);
+            }
+            let Some(line) = &mut lines[target] else { continue };
+            let view = run.view(&job.pair, target);
+            let fatal = |fault: Fault| fault.fatal(run.endpoints[target].place());
+            for key in &job.pair.tables[target].foreign_keys {
+                let orphans = write::all_orphans(line, &view, key).await.map_err(fatal)?;
+                for keys in orphans.chunks(500) {
+                    (clean, *settled) = (false, false);
+                    if let Some(base) = base {
+                        *base = forget(run, base, &job.pair, keys).await?;
+                    }
+                    write::delete(line, &view, keys).await.map_err(fatal)?;
+                }
+            }
+        }
+    }
+    for side in Side::BOTH {
+        if let Some(line) = lines[side].take() {
+            line.close().await;
+        }
+    }
+    Ok(())
+}
+
+/// The base without some keys.
+async fn forget(run: &Run, base: &Base, pair: &TablePair, keys: &[Key]) -> Result<Base> {
+    let mut ordinals: Vec<u64> = keys.iter().filter_map(|key| pair.form.ordinal(key)).collect();
+    ordinals.sort_unstable();
+    ordinals.dedup();
+    let steps: Vec<(u64, Step)> =
+        ordinals.into_iter().map(|ordinal| (ordinal, Step::Forget)).collect();
+    let mut local = run.endpoints.local.connect(Purpose::Write).await?;
+    let fatal = |fault: Fault| fault.fatal(run.endpoints.local.place());
+    local.begin().await.map_err(fatal)?;
+    let base = base.with_steps(&mut local, &steps).await?;
+    local.commit().await.map_err(fatal)?;
+    local.close().await;
+    Ok(base)
+}
