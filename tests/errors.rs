@@ -278,7 +278,8 @@ impl Holder {
         use sqlx::{AssertSqlSafe, Connection, Executor};
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let line = runtime.block_on(async {
-            let endpoint = Endpoint::open(Side::Local, &pair.settings(&[]).unwrap()).await.unwrap();
+            let (endpoint, _) =
+                Endpoint::open(Side::Local, &pair.settings(&[]).unwrap()).await.unwrap();
             let mut first = endpoint.connect(Purpose::Write).await.unwrap();
             assert!(Locks::default().take(&mut first, &endpoint.nature, "t").await.unwrap());
             let name = Locks::name(&endpoint.nature, "t");

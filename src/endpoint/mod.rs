@@ -84,11 +84,11 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Connects once, to see that it can be done and what the server is.
+    /// Connects, and asks what the server is. Answers the line too, on which may be written.
     ///
     /// # Errors
     /// `DB_CONN_001` to `DB_CONN_004`.
-    pub async fn open(side: Side, settings: &Settings) -> Result<Self> {
+    pub async fn open(side: Side, settings: &Settings) -> Result<(Self, Connection)> {
         let place = Arc::new(Place {
             side,
             address: settings.sides[side].clone(),
@@ -103,8 +103,7 @@ impl Endpoint {
             Address::Server(_) => mysql::flavor::nature(&mut connection).await?,
             Address::File(path) => sqlite::nature(&mut connection, path).await?,
         };
-        connection.close().await;
-        Ok(Self { place, nature })
+        Ok((Self { place, nature }, connection))
     }
 
     /// Which side this is.

@@ -27,6 +27,12 @@ pub trait Driver: Database<Connection: Send> + Sized {
     /// The driver's error for a cell of another form than its kind.
     fn decode(row: &Self::Row, kinds: &[Kind]) -> Result<Row, Error>;
 
+    /// The same for a row of the plain protocol.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    fn decode_plain(row: &Self::Row, kinds: &[Kind]) -> Result<Row, Error>;
+
     /// How many rows a statement touched.
     fn touched(done: &Self::QueryResult) -> u64;
 }
@@ -82,6 +88,10 @@ where
 
     /// The rows of a result as they come.
     pub fn stream<'a>(&'a mut self, statement: &'a Statement) -> BoxStream<'a, Result<Row, Error>> {
+        if statement.plain {
+            let rows = self.texts(statement);
+            return Box::pin(rows.map(|row| D::decode_plain(&row?, &statement.cells)));
+        }
         let arguments = match D::arguments(&statement.args) {
             Ok(arguments) => arguments,
             Err(problem) => {

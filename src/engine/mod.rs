@@ -182,7 +182,7 @@ async fn begin(
     options: Options,
     cancel: Cancel,
 ) -> Result<(Run, PerSide<Connection>)> {
-    let endpoints = preflight::reach(&settings).await?;
+    let (endpoints, writers) = preflight::reach(&settings).await?;
     let progress = Progress::new(options.progress);
     let run = Run {
         run_id: uuid::Uuid::new_v4().to_string(),
@@ -195,7 +195,6 @@ async fn begin(
         progress,
         started: Utc::now(),
     };
-    let writers = preflight::lines(&run.endpoints).await?;
     Ok((run, writers))
 }
 

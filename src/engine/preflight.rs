@@ -8,7 +8,7 @@ use wildmatch::WildMatch;
 use super::create::Made;
 use super::{Lines, Options, Run, create, findings};
 use crate::config::Settings;
-use crate::endpoint::{Endpoint, Purpose, introspect};
+use crate::endpoint::{Connection, Endpoint, Purpose, introspect};
 use crate::error::{self, Result, SyncError};
 use crate::journal::schema::{self, Existing};
 use crate::journal::settings::{self, DEFAULTS, TableSettings};
@@ -30,32 +30,19 @@ pub struct Job {
 /// Both sides' tables, by the name that LOCAL gives them (else REMOTE).
 pub type Tables = PerSide<HashMap<String, Table>>;
 
-/// Reaches both sides, at once.
+/// Reaches both sides, at once. Answers the lines too, on which a run reads catalogues and writes; snapshots come later, once
+/// tables are locked.
 ///
 /// # Errors
 /// `DB_CONN_001` to `004`; `CFG_002` where both are the same database.
-pub async fn reach(settings: &Settings) -> Result<PerSide<Endpoint>> {
+pub async fn reach(settings: &Settings) -> Result<(PerSide<Endpoint>, PerSide<Connection>)> {
     let (remote, local) =
         tokio::join!(Endpoint::open(Side::Remote, settings), Endpoint::open(Side::Local, settings));
-    let endpoints = PerSide::new(remote?, local?);
-    if endpoints.remote.nature.identity == endpoints.local.nature.identity {
-        return Err(
-            SyncError::new(error::SAME_DATABASE).with("address", &endpoints.local.place().address)
-        );
+    let ((remote, remote_line), (local, local_line)) = (remote?, local?);
+    if remote.nature.identity == local.nature.identity {
+        return Err(SyncError::new(error::SAME_DATABASE).with("address", &local.place().address));
     }
-    Ok(endpoints)
-}
-
-/// Opens the lines on which a run reads catalogues and writes. Snapshots come later, once tables are locked.
-///
-/// # Errors
-/// `DB_CONN_001` to `004`.
-pub async fn lines(endpoints: &PerSide<Endpoint>) -> Result<PerSide<crate::endpoint::Connection>> {
-    let (remote, local) = tokio::join!(
-        endpoints.remote.connect(Purpose::Write),
-        endpoints.local.connect(Purpose::Write)
-    );
-    Ok(PerSide::new(remote?, local?))
+    Ok((PerSide::new(remote, local), PerSide::new(remote_line, local_line)))
 }
 
 /// Which tables this run syncs, in the order of the work. Installs our tables and registers tables where that is due and
@@ -63,10 +50,7 @@ pub async fn lines(endpoints: &PerSide<Endpoint>) -> Result<PerSide<crate::endpo
 ///
 /// # Errors
 /// `CFG_003` for an unknown table; `SYS_004` where our tables cannot be made; else the failure with its code.
-pub async fn jobs(
-    run: &mut Run,
-    lines: &mut PerSide<crate::endpoint::Connection>,
-) -> Result<Vec<Job>> {
+pub async fn jobs(run: &mut Run, lines: &mut PerSide<Connection>) -> Result<Vec<Job>> {
     let (mut tables, chosen) = configured(run, lines).await?;
     let mut made = HashMap::new();
     if run.options.create_tables {
@@ -85,7 +69,7 @@ pub async fn jobs(
 /// As [`jobs`].
 pub async fn configured(
     run: &mut Run,
-    lines: &mut PerSide<crate::endpoint::Connection>,
+    lines: &mut PerSide<Connection>,
 ) -> Result<(Tables, Vec<TableSettings>)> {
     let (remote, local) = tokio::join!(
         introspect::tables(&mut lines.remote, run.dialect(Side::Remote)),
@@ -293,9 +277,7 @@ fn in_order(jobs: Vec<Job>) -> Vec<Job> {
 ///
 /// # Errors
 /// `DB_CONN_001` to `004`.
-pub async fn snapshots(
-    endpoints: &PerSide<Endpoint>,
-) -> Result<PerSide<crate::endpoint::Connection>> {
+pub async fn snapshots(endpoints: &PerSide<Endpoint>) -> Result<PerSide<Connection>> {
     let (remote, local) = tokio::join!(
         endpoints.remote.connect(Purpose::Snapshot),
         endpoints.local.connect(Purpose::Snapshot)

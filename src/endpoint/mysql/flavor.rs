@@ -22,6 +22,7 @@ pub async fn nature(connection: &mut Connection) -> Result<Nature> {
                     CAST(@@server_id AS CHAR),DATABASE(),@@max_allowed_packet,@@lower_case_table_names";
     let question =
         Statement::new(question).cells([TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, SIGNED, SIGNED]);
+    let question = question.plain();
     let row = connection.fetch(&question).await?.pop().unwrap_or_default();
     let version = text(&row, 0);
     let mariadb = version.contains("MariaDB") || text(&row, 1).contains("MariaDB");
@@ -29,7 +30,7 @@ pub async fn nature(connection: &mut Connection) -> Result<Nature> {
     let server = if mariadb {
         [2, 3, 4, 5].map(|at| text(&row, at)).join("|")
     } else {
-        let uuid = Statement::new("SELECT @@server_uuid").cells([TEXT]);
+        let uuid = Statement::new("SELECT @@server_uuid").cells([TEXT]).plain();
         connection.fetch(&uuid).await?.first().map(|row| text(row, 0)).unwrap_or_default()
     };
     let mut database = text(&row, 6);

@@ -60,7 +60,7 @@ pub async fn tables(
     connection: &mut Connection,
     dialect: Dialect,
 ) -> Result<HashMap<String, Table>> {
-    let question = Statement::new(TABLES).cells([TEXT, TEXT, UNSIGNED, TEXT]);
+    let question = Statement::new(TABLES).cells([TEXT, TEXT, UNSIGNED, TEXT]).plain();
     let mut tables: HashMap<String, Table> = HashMap::new();
     for row in connection.fetch(&question).await? {
         let table = Table {
@@ -79,7 +79,8 @@ pub async fn tables(
         tables.insert(table.name.clone(), table);
     }
     let json: HashSet<(String, String)> = if dialect == Dialect::MariaDb {
-        let checks = connection.fetch(&Statement::new(JSON_CHECKS).cells([TEXT, TEXT])).await?;
+        let checks =
+            connection.fetch(&Statement::new(JSON_CHECKS).cells([TEXT, TEXT]).plain()).await?;
         checks.iter().map(|row| (text(row, 0), json_column(&text(row, 1)))).collect()
     } else {
         HashSet::new()
@@ -88,12 +89,12 @@ pub async fn tables(
         TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, UNSIGNED, UNSIGNED, UNSIGNED, UNSIGNED, UNSIGNED,
         TEXT, TEXT,
     ];
-    for row in connection.fetch(&Statement::new(COLUMNS).cells(cells)).await? {
+    for row in connection.fetch(&Statement::new(COLUMNS).cells(cells).plain()).await? {
         let Some(table) = tables.get_mut(&text(&row, 0)) else { continue };
         let is_json = json.contains(&(table.name.clone(), text(&row, 1)));
         table.columns.push(column(&row, is_json, dialect));
     }
-    let indexes = Statement::new(INDEXES).cells([TEXT, TEXT, TEXT, UNSIGNED, SIGNED, TEXT]);
+    let indexes = Statement::new(INDEXES).cells([TEXT, TEXT, TEXT, UNSIGNED, SIGNED, TEXT]).plain();
     for row in connection.fetch(&indexes).await? {
         let Some(table) = tables.get_mut(&text(&row, 0)) else { continue };
         if number(&row, 4) == 0 { unique_column(table, &row) } else { index_column(table, &row) }
@@ -102,9 +103,10 @@ pub async fn tables(
         // A part of a column, or an expression, does not identify a row by its cells.
         table.uniques.retain(|unique| !unique.columns.contains(&usize::MAX));
     }
-    let foreign_keys = connection.fetch(&Statement::new(FOREIGN_KEYS).cells(vec![TEXT; 8])).await?;
+    let foreign_keys =
+        connection.fetch(&Statement::new(FOREIGN_KEYS).cells(vec![TEXT; 8]).plain()).await?;
     add_foreign_keys(&mut tables, &foreign_keys);
-    let triggers = connection.fetch(&Statement::new(TRIGGERS).cells([TEXT, TEXT])).await?;
+    let triggers = connection.fetch(&Statement::new(TRIGGERS).cells([TEXT, TEXT]).plain()).await?;
     introspect::add_triggers(&mut tables, triggers.iter().map(|row| (text(row, 0), text(row, 1))));
     Ok(tables)
 }

@@ -25,13 +25,14 @@ pub fn setup(place: &Place, purpose: Purpose) -> impl Iterator<Item = String> {
     };
     // Whole seconds, and never zero: a server takes 0 for "do not wait", which MySQL refuses.
     let wait = place.patience.lock.as_secs().max(1);
+    // As few as can be: each costs a round trip.
     let setup = [
-        "SET NAMES utf8mb4".to_owned(),
         format!(
-            "SET SESSION sql_mode='{SQL_MODE}',time_zone='+00:00',innodb_lock_wait_timeout={wait}"
+            "SET NAMES utf8mb4,SESSION sql_mode='{SQL_MODE}',SESSION time_zone='+00:00',\
+             SESSION innodb_lock_wait_timeout={wait},SESSION group_concat_max_len=1048576,\
+             SESSION foreign_key_checks=1,SESSION unique_checks=1"
         ),
         format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"),
-        "SET SESSION group_concat_max_len=1048576,foreign_key_checks=1,unique_checks=1".to_owned(),
     ];
     let snapshot = (purpose == Purpose::Snapshot)
         .then(|| "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY".to_owned());

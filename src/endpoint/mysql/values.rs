@@ -25,6 +25,18 @@ impl Driver for MySql {
         kinds.iter().enumerate().map(|(at, kind)| cell(row, at, kind)).collect()
     }
 
+    fn decode_plain(row: &MySqlRow, kinds: &[Kind]) -> Result<Row, Error> {
+        let texts = Texts(row);
+        let cell = |(at, kind): (usize, &Kind)| {
+            let Some(text) = texts.cell(at) else { return Ok(Value::Null) };
+            from_server_text(text, kind).ok_or_else(|| Error::ColumnDecode {
+                index: at.to_string(),
+                source: "a cell of another form than its type".into(),
+            })
+        };
+        kinds.iter().enumerate().map(cell).collect()
+    }
+
     fn touched(done: &MySqlQueryResult) -> u64 {
         done.rows_affected()
     }

@@ -56,6 +56,8 @@ pub struct Statement {
     pub args: Vec<Value>,
     /// The kind of each cell of a result row.
     pub cells: Vec<Kind>,
+    /// Whether it goes through the plain protocol, in one round trip instead of two, and is answered in texts.
+    pub plain: bool,
 }
 
 impl Statement {
@@ -68,6 +70,14 @@ impl Statement {
     #[must_use]
     pub fn args(mut self, args: impl IntoIterator<Item = Value>) -> Self {
         self.args.extend(args);
+        self
+    }
+
+    /// For a statement without arguments that runs once, and whose cells are text and whole or decimal numbers: others would
+    /// lose by it.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
         self
     }
 

@@ -136,7 +136,7 @@ impl View<'_> {
             let within = self.within(&place, std::slice::from_ref(span));
             format!("SELECT {at},COUNT(*),SUM({signature}) FROM {table}{within} HAVING COUNT(*)>0")
         });
-        Statement::new(sums.collect::<Vec<_>>().join(" UNION ALL ")).cells(SUMS)
+        Statement::new(sums.collect::<Vec<_>>().join(" UNION ALL ")).cells(SUMS).plain()
     }
 
     /// Count and sum of signatures per chunk, by the chunk's number. `lows` are the chunks' lowest ordinals, ascending; the last
@@ -162,6 +162,7 @@ impl View<'_> {
             "SELECT {chunk} AS db_sync_chunk,COUNT(*),SUM({signature}) FROM {table}{within} GROUP BY db_sync_chunk"
         ))
         .cells(SUMS)
+        .plain()
     }
 
     /// Count and sum of signatures per `2^shift` ordinals, for hashed keys: the cell's number, then both.
@@ -172,6 +173,7 @@ impl View<'_> {
             "SELECT CAST({cell} AS UNSIGNED) AS db_sync_chunk,COUNT(*),SUM({signature}) FROM {table} GROUP BY db_sync_chunk"
         ))
         .cells(SUMS)
+        .plain()
     }
 
     /// Which of these rows have more than `least` bytes in their columns without a limit: the key, and how many bytes.
@@ -199,7 +201,7 @@ impl View<'_> {
 
     /// How many rows there are.
     pub fn select_count(&self) -> Statement {
-        Statement::new(format!("SELECT COUNT(*) FROM {}", self.quoted())).cells([SIGNED])
+        Statement::new(format!("SELECT COUNT(*) FROM {}", self.quoted())).cells([SIGNED]).plain()
     }
 
     /// New rows, all cells given.

@@ -27,6 +27,10 @@ impl Driver for Sqlite {
         kinds.iter().enumerate().map(|(at, kind)| cell(row, at, kind)).collect()
     }
 
+    fn decode_plain(row: &SqliteRow, kinds: &[Kind]) -> Result<Row, Error> {
+        Self::decode(row, kinds)
+    }
+
     fn touched(done: &SqliteQueryResult) -> u64 {
         done.rows_affected()
     }
