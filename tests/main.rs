@@ -4,6 +4,7 @@
 //! its own and drops them.
 
 mod bags;
+mod changes;
 mod check;
 mod columns;
 mod create;

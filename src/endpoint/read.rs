@@ -85,17 +85,9 @@ pub async fn list(
     if view.dialect == Dialect::Sqlite && view.pair.form.is_hashed() {
         return list_by_windows(connection, view, spans, to).await;
     }
-    if view.pair.form.is_hashed() && spans.len() > SPANS {
-        // No index helps to find hashes: one look at all rows is cheaper than one per statement.
-        let statement = view.select_signed(&[0..=u64::MAX]);
-        let within = |row: &Signed| {
-            let at = spans.partition_point(|span| *span.end() < row.ordinal);
-            spans.get(at).is_some_and(|span| span.contains(&row.ordinal))
-        };
-        let convert = |row| signed(view, row).map(|row| Some(row).filter(within));
-        return connection.stream(&statement, to, convert, |_| 0).await;
-    }
-    for spans in spans.chunks(SPANS) {
+    // No index helps to find hashes: one look at all rows is cheaper than one per statement.
+    let at_once = if view.pair.form.is_hashed() { usize::MAX } else { SPANS };
+    for spans in spans.chunks(at_once) {
         if view.dialect == Dialect::Sqlite {
             let statement = view.select_cells(spans);
             connection.stream(&statement, to, |row| sign(view, row).map(Some), |_| 0).await?;

@@ -7,11 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use sha2::{Digest as _, Sha256};
+
 use super::stamp::{Stamp, Standing};
 use crate::endpoint::read::Digest;
 use crate::endpoint::sql::{BYTES, SIGNED, TEXT, own};
 use crate::endpoint::{Connection, Dialect};
 use crate::error::Result;
+use crate::model::key::first_64_bits;
 use crate::model::{KeyForm, PerSide, Side, Value};
 use crate::plan::merge::Entry;
 
@@ -53,8 +56,25 @@ pub struct Base {
 }
 
 /// Some 10 bytes an entry of an integer key: how far it lies behind the one before and whether the sides' signatures differ, in
-/// as few bytes as that takes; REMOTE's signature; LOCAL's where it is another one.
+/// as few bytes as that takes; REMOTE's signature; LOCAL's where it is another one. At the end eight bytes of SHA-256 over all
+/// that: the digests say nothing of where the rows stand.
 pub fn pack(entries: &[(u64, Entry)]) -> Vec<u8> {
+    let mut packed = written(entries);
+    packed.extend_from_slice(&checksum(&packed));
+    packed
+}
+
+fn checksum(bytes: &[u8]) -> [u8; 8] {
+    first_64_bits(&Sha256::digest(bytes)).to_be_bytes()
+}
+
+/// Reads what [`pack`] wrote; `None` for bytes that it did not write.
+pub fn unpack(bytes: &[u8]) -> Option<Entries> {
+    let (written, checked) = bytes.split_last_chunk::<8>()?;
+    if checksum(written) == *checked { read(written) } else { None }
+}
+
+fn written(entries: &[(u64, Entry)]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(entries.len() * 10);
     let mut last = 0;
     for (ordinal, entry) in entries {
@@ -74,8 +94,8 @@ pub fn pack(entries: &[(u64, Entry)]) -> Vec<u8> {
     packed
 }
 
-/// Reads what [`pack`] wrote; `None` for bytes that it cannot have written.
-pub fn unpack(bytes: &[u8]) -> Option<Entries> {
+/// Reads what [`written`] wrote; `None` for bytes that it cannot have written.
+fn read(bytes: &[u8]) -> Option<Entries> {
     let mut entries = Entries::with_capacity(bytes.len() / 10);
     let (mut rest, mut last) = (bytes, None);
     while !rest.is_empty() {
@@ -538,10 +558,11 @@ mod tests {
 
         #[test]
         fn hostile_bytes_are_refused_or_read_as_sorted_entries(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Some(entries) = unpack(&bytes) {
+            if let Some(entries) = read(&bytes) {
                 prop_assert!(entries.is_sorted_by(|(a, _), (b, _)| a < b));
-                prop_assert_eq!(pack(&entries), bytes);
+                prop_assert_eq!(written(&entries), bytes.clone());
             }
+            prop_assert_eq!(unpack(&bytes), None);
         }
 
         #[test]

@@ -22,6 +22,8 @@ pub enum Lock {
 
 /// Chunk bounds beyond this are not exact in `INTERVAL()`, which compares doubles.
 const EXACT: i128 = 1 << 53;
+/// Bits of a hash that a double has no room for.
+const INEXACT: u32 = 11;
 
 /// The number of a stretch of rows, how many rows, and the sum of their signatures.
 const SUMS: [Kind; 3] = [UNSIGNED, SIGNED, Kind::Decimal { precision: 65, scale: 0 }];
@@ -387,6 +389,12 @@ impl View<'_> {
         if spans.iter().any(|span| *span.start() == 0 && *span.end() == u64::MAX) {
             return String::new();
         }
+        if self.pair.form.is_hashed()
+            && spans.len() > 1
+            && let Some(within) = within_hashes(place, spans)
+        {
+            return format!(" WHERE {within}");
+        }
         let literal = |ordinal: u64| match self.pair.form {
             KeyForm::Hashed(_) => ordinal.to_string(),
             ref form => form.integer(ordinal).unwrap_or_default().to_string(),
@@ -405,16 +413,35 @@ impl View<'_> {
     }
 }
 
+/// Whether a hash lies in one of the spans, computed once a row; `None` where a bound has digits that doubles do not have.
+fn within_hashes(hash: &str, spans: &[Span]) -> Option<String> {
+    let exact = |bound: u64| bound.trailing_zeros() >= INEXACT || bound == 0;
+    let mut bounds = Vec::with_capacity(spans.len() * 2);
+    for span in spans {
+        let after = span.end().wrapping_add(1);
+        if !exact(*span.start()) || !exact(after) {
+            return None;
+        }
+        bounds.push((span.start() >> INEXACT).to_string());
+        let after = if after == 0 { 1 << (64 - INEXACT) } else { after >> INEXACT };
+        bounds.push(after.to_string());
+    }
+    // The number of bounds that the hash is not below: odd within a span.
+    Some(format!("INTERVAL(({hash})>>{INEXACT},{})%2=1", bounds.join(",")))
+}
+
 /// `columns` equal one of `n` tuples of arguments, each written as its column needs it.
 fn matching(dialect: Dialect, columns: &[String], places: &[String], n: usize) -> String {
     let listed = |place: &str| vec![place; n].join(",");
     match (columns, places) {
         ([column], [place]) if n == 1 => format!("{column}={place}"),
         ([column], [place]) => format!("{column} IN ({})", listed(place)),
-        _ if n == 1 => {
+        // MariaDB looks through the whole table for rows of several columns in a list (a thousand in 8.6 s where this takes 10 ms).
+        _ if n == 1 || dialect == Dialect::MariaDb => {
             let equal =
                 columns.iter().zip(places).map(|(column, place)| format!("{column}={place}"));
-            equal.collect::<Vec<_>>().join(" AND ")
+            let equal = format!("({})", equal.collect::<Vec<_>>().join(" AND "));
+            vec![equal; n].join(" OR ")
         }
         _ => {
             let tuple = format!("({})", places.join(","));
