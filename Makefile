@@ -10,7 +10,7 @@ RUST := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 PACKAGE := pyproject.toml $(shell find python -name '*.py' -o -name '*.pyi' -o -name '*.po' -o -name '*.html')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo wheel test test-pure test-rust test-python lint lint-rust lint-python format init-sql types-doc bench servers clean
+.PHONY: help demo wheel test test-pure test-rust test-python lint lint-rust lint-python format init-sql types-doc bench bench-micro servers clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ bench: $(BENCH)/.peers $(VENV)/.wheel ## Compare with other tools and write docs
 	cargo build --release
 	PYTHONPATH=benches $(PYTHON) tests/servers/servers.py run --only mariadb -- \
 		$(BENCH)/bin/python -m compare --size $(SIZE) --rounds $(ROUNDS) --parts $(PARTS)
+
+bench-micro: ## Measure what the engine itself takes for a row
+	cargo bench --bench micro
 
 servers: ## Only get what the test servers need
 	$(PYTHON) tests/servers/servers.py prepare

@@ -67,6 +67,10 @@ def main() -> int:
     target = Server.at(os.environ["DB_SYNC_TEST_MARIADB2_URL"])
     # Where a server takes no loads, neither the limit nor the loaders could be shown.
     target.run("SET GLOBAL local_infile=1", database=None)
+    # A server's own data should be in its memory: a quarter of the machine's for each of the two.
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    for server in (source, target):
+        server.run(f"SET GLOBAL innodb_buffer_pool_size={memory}", database=None)
     size = SIZES[told.size]
     head = _head(told.size, told.rounds)
     measures: dict[str, Callable[[], list[Part]]] = {

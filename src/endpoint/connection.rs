@@ -7,8 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, StreamExt as _};
 use sqlx::{MySql, Sqlite};
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
@@ -275,8 +275,13 @@ async fn sent<R, T>(
     let mut parcel = Vec::with_capacity(PARCEL);
     let (mut weight, mut unconverted) = (0, None);
     let ended = loop {
-        let Ok(next) = timeout(limit, rows.next()).await else {
-            break Err(silence(place, limit));
+        // A clock is only needed where there is something to wait for.
+        let next = match rows.next().now_or_never() {
+            Some(next) => next,
+            None => match timeout(limit, rows.next()).await {
+                Ok(next) => next,
+                Err(_) => break Err(silence(place, limit)),
+            },
         };
         match next {
             None => break Ok(()),

@@ -13,7 +13,7 @@ use super::sql::table::Span;
 use super::sqlite::values::as_read;
 use super::{Connection, Dialect, Fault, View, sqlite};
 use crate::error::{self, Result, SyncError};
-use crate::model::{Column, Key, KeyForm, Kind, Row, Signature, Value, row};
+use crate::model::{Column, Key, Kind, Row, Signature, Value, row};
 
 /// One row by what identifies and signs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -490,8 +490,11 @@ fn unsigned(view: &View<'_>, connection: &Connection) -> SyncError {
 }
 
 /// A key from its cells as this side shows them.
-pub(super) fn shared_key(view: &View<'_>, cells: Vec<Value>) -> Key {
-    Key(view.pair.parts.iter().zip(cells).map(|(part, value)| part.shared(value)).collect())
+pub(super) fn shared_key(view: &View<'_>, mut cells: Vec<Value>) -> Key {
+    for (cell, part) in cells.iter_mut().zip(&view.pair.parts) {
+        *cell = part.shared(std::mem::replace(cell, Value::Null));
+    }
+    Key(cells)
 }
 
 /// The signature of a row of a server that does not sign by itself.
@@ -529,24 +532,21 @@ fn no_place(view: &View<'_>) -> SyncError {
 
 /// A row that the server signed: the key's cells, the signature, and for hashed keys the ordinal.
 fn signed(view: &View<'_>, mut row: Row) -> Result<Signed> {
-    let mut rest = row.split_off(view.pair.key.len()).into_iter();
-    let key = shared_key(view, row);
-    let ordinal = view.pair.form.ordinal(&key).ok_or_else(|| no_place(view))?;
     let number = |value: Option<Value>| {
         value.as_ref().and_then(Value::as_int).and_then(|bits| u64::try_from(bits).ok())
     };
-    let problem = || {
+    let placed = if view.pair.form.is_hashed() { Some(number(row.pop())) } else { None };
+    let was = if view.former.is_some() { number(row.pop()) } else { None };
+    let signature = number(row.pop()).ok_or_else(|| {
         SyncError::new(error::PACKET_TOO_LARGE)
             .with("table", &view.pair.name)
             .with("side", view.side)
-    };
-    let signature = number(rest.next()).ok_or_else(problem)?;
-    let was = if view.former.is_some() { number(rest.next()) } else { None };
-    if let KeyForm::Hashed(_) = view.pair.form {
-        // Both servers and the engine must place a key alike, or rows would miss their other half.
-        if number(rest.next()) != Some(ordinal) {
-            return Err(no_place(view));
-        }
+    })?;
+    let key = shared_key(view, row);
+    let ordinal = view.pair.form.ordinal(&key).ok_or_else(|| no_place(view))?;
+    // Both servers and the engine must place a key alike, or rows would miss their other half.
+    if placed.is_some_and(|placed| placed != Some(ordinal)) {
+        return Err(no_place(view));
     }
     Ok(Signed { ordinal, key, signature, was })
 }
