@@ -11,9 +11,11 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pymysql
@@ -22,13 +24,7 @@ import pytest
 import db_sync
 
 SCRIPT = """
-    import os, signal, sys, threading, db_sync
-    started = threading.Event()
-    def stop():
-        started.wait()
-        os.kill(os.getpid(), signal.SIGINT)
-    threading.Thread(target=stop, daemon=True).start()
-    threading.Timer(0.3, started.set).start()
+    import db_sync
     try:
         db_sync.sync(sync_type="FULL")
     except KeyboardInterrupt:
@@ -36,19 +32,39 @@ SCRIPT = """
 """
 
 
-def _query(url: str, sql: str) -> tuple[tuple[object, ...], ...]:
+ALONE = "SELECT COUNT(*) = 1 FROM information_schema.processlist WHERE db = DATABASE()"
+WAITING = """
+    SELECT COUNT(*) FROM information_schema.innodb_trx
+    JOIN information_schema.processlist ON id = trx_mysql_thread_id
+    WHERE db = DATABASE() AND trx_state = 'LOCK WAIT'
+"""
+
+
+def _connect(url: str, *, autocommit: bool = True) -> "pymysql.Connection[Any]":
     parts = urlsplit(url)
-    line = pymysql.connect(
+    return pymysql.connect(
         host=parts.hostname,
         port=parts.port or 3306,
         user=parts.username,
         password=parts.password or "",
         database=parts.path.lstrip("/") or None,
-        autocommit=True,
+        autocommit=autocommit,
     )
-    with line, line.cursor() as cursor:
+
+
+def _query(url: str, sql: str) -> tuple[tuple[Any, ...], ...]:
+    with _connect(url) as line, line.cursor() as cursor:
         cursor.execute(sql)
         return tuple(cursor.fetchall())
+
+
+def _await(url: str, sql: str) -> None:
+    """Asks until the answer is one true value; a minute without one is a failure."""
+    deadline = time.monotonic() + 60
+    while not int(_query(url, sql)[0][0]):
+        assert time.monotonic() < deadline, f"never came true: {sql}"
+        # The server shows what it showed last until nobody has asked for a tenth of a second.
+        time.sleep(0.2)
 
 
 @pytest.fixture
@@ -102,12 +118,20 @@ def test_a_sync_in_a_forked_worker_after_one_here(sides: dict[str, str]) -> None
 
 def test_ctrl_c_stops_at_a_batch_edge_and_the_next_run_completes(sides: dict[str, str]) -> None:
     _query(sides["REMOTE"], "INSERT INTO t SELECT seq, seq FROM seq_1_to_200000")
-    command = [sys.executable, "-c", textwrap.dedent(SCRIPT)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
-    [[stopped]] = _query(sides["LOCAL"], "SELECT COUNT(*) FROM t")
-    assert isinstance(stopped, int)
-    assert stopped < 200_000
+    # An application holds one of the rows, so the sync is in the midst of its work all the while.
+    with _connect(sides["LOCAL"], autocommit=False) as application:
+        application.query("INSERT INTO t VALUES (150000, 'held')")
+        command = [sys.executable, "-c", textwrap.dedent(SCRIPT)]
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+            _await(sides["LOCAL"], WAITING)
+            process.send_signal(signal.SIGINT)
+            output = process.communicate(timeout=60)
+        assert (process.returncode, *output) == (0, "interrupted\n", "")
+        [[stopped]] = _query(sides["LOCAL"], "SELECT COUNT(*) FROM t")
+        assert stopped < 200_000
+        application.rollback()
+    _await(sides["LOCAL"], ALONE)
     assert db_sync.sync().ok
     assert _query(sides["LOCAL"], "SELECT COUNT(*) FROM t") == ((200_000,),)
 
