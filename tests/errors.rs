@@ -363,7 +363,7 @@ fn a_file_that_another_program_writes() {
     pair.remote.sql("INSERT INTO t VALUES (1,'a')");
     pair.sync("");
     pair.remote.sql("INSERT INTO t VALUES (2,'b')");
-    let holder = WriteLock::on(&pair.local);
+    let holder = write_lock(&pair.local);
     let report = pair.try_sync(options(""), &[("DB_SYNC_LOCK_WAIT", "0")]);
     match report {
         Ok(report) => assert_eq!(failure(&report, "SYS_003").table.as_deref(), Some("t")),
@@ -374,34 +374,12 @@ fn a_file_that_another_program_writes() {
     assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "2");
 }
 
-/// An open write transaction on a SQLite file.
-struct WriteLock {
-    runtime: tokio::runtime::Runtime,
-    line: Option<sqlx::SqliteConnection>,
-}
-
-impl WriteLock {
-    fn on(database: &Database) -> Self {
-        use sqlx::{Connection, Executor};
-        let crate::support::database::Place::File(path) = &database.place else { unreachable!() };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let line = runtime.block_on(async {
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-            let mut line = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-            line.execute("BEGIN IMMEDIATE").await.unwrap();
-            line
-        });
-        Self { runtime, line: Some(line) }
-    }
-}
-
-impl Drop for WriteLock {
-    fn drop(&mut self) {
-        use sqlx::Connection;
-        if let Some(line) = self.line.take() {
-            self.runtime.block_on(line.close()).unwrap();
-        }
-    }
+/// A line to a SQLite file with an open write transaction, which ends with it.
+fn write_lock(database: &Database) -> rusqlite::Connection {
+    let crate::support::database::Place::File(path) = &database.place else { unreachable!() };
+    let line = rusqlite::Connection::open(path).unwrap();
+    line.execute_batch("BEGIN IMMEDIATE").unwrap();
+    line
 }
 
 /// Two triggers that answer each other: what one run writes on LOCAL changes a row there, and what that brings to REMOTE

@@ -9,21 +9,20 @@ use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
-use sqlx::{MySql, Sqlite};
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 
 use super::stage::Stages;
-use super::{Fault, Place, Purpose, Statement};
+use super::{Fault, Place, Problem, Purpose, Statement};
 use crate::config::Address;
 use crate::endpoint::mysql::values::Texts;
-use crate::endpoint::{mysql, session, sqlite};
+use crate::endpoint::{mysql, sqlite};
 use crate::error::{self, Result, SyncError};
 use crate::model::Row;
 
 enum Session {
-    MySql(Box<session::Session<MySql>>),
-    Sqlite(Box<session::Session<Sqlite>>),
+    MySql(Box<mysql::session::Session>),
+    Sqlite(Box<sqlite::session::Session>),
 }
 
 /// One line to one server.
@@ -93,6 +92,25 @@ impl Connection {
         self.outcome(outcome, limit, "write")
     }
 
+    /// Runs a statement of SQLite once for each of many rows of arguments; answers how many rows there were.
+    ///
+    /// # Errors
+    /// The [`Fault`]; the caller rolls back. `SYS_002` on servers, where each would cost a round trip.
+    pub async fn execute_each(
+        &mut self,
+        sql: String,
+        rows: Vec<Row>,
+    ) -> std::result::Result<u64, Fault> {
+        self.usable().map_err(Fault::Fatal)?;
+        let limit = self.place.patience.read + self.place.patience.lock;
+        let Session::Sqlite(session) = &mut self.session else {
+            let refused = self.place.error(error::UNREADABLE).with("operation", "write");
+            return Err(Fault::Fatal(refused));
+        };
+        let outcome = timeout(limit, session.execute_each(sql, rows)).await;
+        self.outcome(outcome, limit, "write")
+    }
+
     /// Runs a statement to whom every refusal is a failure.
     ///
     /// # Errors
@@ -119,20 +137,14 @@ impl Connection {
     ) -> std::result::Result<Vec<Row>, Fault> {
         self.usable().map_err(Fault::Fatal)?;
         let limit = self.place.patience.read + self.place.patience.lock;
-        let mut rows = Vec::new();
         let running = async {
-            let mut each = |row| {
-                rows.push(row);
-                std::ops::ControlFlow::Continue(())
-            };
             match &mut self.session {
-                Session::MySql(session) => session.for_each(statement, &mut each).await,
-                Session::Sqlite(session) => session.for_each(statement, &mut each).await,
+                Session::MySql(session) => session.fetch(statement).await,
+                Session::Sqlite(session) => session.fetch(statement).await,
             }
         };
         let outcome = timeout(limit, running).await;
-        self.outcome(outcome, limit, "read")?;
-        Ok(rows)
+        self.outcome(outcome, limit, "read")
     }
 
     /// Sends the rows of a result as they come, converted, weighed in bytes and in parcels, to a channel that holds few of
@@ -235,10 +247,7 @@ impl Connection {
 
     fn outcome<T>(
         &mut self,
-        outcome: std::result::Result<
-            std::result::Result<T, sqlx::Error>,
-            tokio::time::error::Elapsed,
-        >,
+        outcome: std::result::Result<std::result::Result<T, Problem>, tokio::time::error::Elapsed>,
         limit: Duration,
         operation: &str,
     ) -> std::result::Result<T, Fault> {
@@ -246,9 +255,7 @@ impl Connection {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(problem)) => {
                 let fault = self.place.fault(&problem, operation);
-                if let (Fault::Fatal(error), false) =
-                    (&fault, matches!(problem, sqlx::Error::Database(_)))
-                {
+                if let (Fault::Fatal(error), false) = (&fault, problem.is_answer()) {
                     self.ended = Some(error.clone());
                 }
                 fault
@@ -266,7 +273,7 @@ impl Connection {
 /// Sends rows as they come, in parcels. Answers how it ended, and the error with which the line ended where it did.
 async fn sent<R, T>(
     place: &Place,
-    mut rows: BoxStream<'_, std::result::Result<R, sqlx::Error>>,
+    mut rows: BoxStream<'_, std::result::Result<R, Problem>>,
     to: &Sender<Vec<T>>,
     mut convert: impl FnMut(R) -> Result<Option<T>>,
     weigh: impl Fn(&T) -> usize,

@@ -1,11 +1,36 @@
 //! What a server's refusal means: a bad row, a busy moment, or the end of this connection.
 
+use rusqlite::Error as RusqliteError;
 use sqlx::Error as SqlxError;
 use sqlx::mysql::MySqlDatabaseError;
 
 use super::Place;
 use crate::config::Address;
 use crate::error::{self, Sentences, SyncError};
+
+/// What a driver had to say.
+#[derive(Debug)]
+pub enum Problem {
+    /// That of servers.
+    Server(SqlxError),
+    /// That of files.
+    File(rusqlite::Error),
+    /// The thread that has the file open is gone.
+    Ended,
+}
+
+impl From<SqlxError> for Problem {
+    fn from(problem: SqlxError) -> Self {
+        Self::Server(problem)
+    }
+}
+
+impl Problem {
+    /// Whether it is the server's or the library's answer to a statement, after which the line is still of use.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Server(SqlxError::Database(_)) | Self::File(_))
+    }
+}
 
 /// A refusal of one statement.
 #[derive(Clone, Debug)]
@@ -72,16 +97,29 @@ impl Place {
         }
     }
 
-    /// What sqlx's error means for a statement that was at `operation`.
-    pub fn fault(&self, problem: &SqlxError, operation: &str) -> Fault {
+    /// What a driver's error means for a statement that was at `operation`.
+    pub fn fault(&self, problem: &Problem, operation: &str) -> Fault {
         match problem {
-            SqlxError::Database(database) => {
-                match database.try_downcast_ref::<MySqlDatabaseError>() {
-                    Some(answer) => self.mysql_fault(answer, operation),
-                    None => {
-                        self.sqlite_fault(database.code().as_deref(), database.message(), operation)
-                    }
-                }
+            Problem::Server(problem) => self.server_fault(problem, operation),
+            Problem::File(RusqliteError::SqliteFailure(answer, message)) => {
+                let code = answer.extended_code.unsigned_abs();
+                self.sqlite_fault(code, message.as_deref().unwrap_or_default(), operation)
+            }
+            // The statement itself is wrong: our own fault, or a table that has changed.
+            Problem::File(RusqliteError::SqlInputError { msg, .. }) => {
+                self.sqlite_fault(1, msg, operation)
+            }
+            Problem::File(_) => {
+                Fault::Fatal(self.error(error::UNREADABLE).with("operation", operation))
+            }
+            Problem::Ended => Fault::Fatal(self.lost("the thread that had the file open ended")),
+        }
+    }
+
+    fn server_fault(&self, problem: &SqlxError, operation: &str) -> Fault {
+        match problem {
+            SqlxError::Database(answer) => {
+                self.mysql_fault(answer.downcast_ref::<MySqlDatabaseError>(), operation)
             }
             SqlxError::Io(problem) if problem.to_string().contains("certificate") => {
                 let reason = plain(&problem.to_string());
@@ -94,7 +132,6 @@ impl Place {
             SqlxError::ColumnDecode { .. } | SqlxError::Decode(_) | SqlxError::Encode(_) => {
                 Fault::Fatal(self.error(error::UNREADABLE).with("operation", operation))
             }
-            SqlxError::WorkerCrashed => Fault::Fatal(self.lost("the worker thread ended")),
             other => Fault::Fatal(self.lost(&plain(&other.to_string()))),
         }
     }
@@ -156,8 +193,7 @@ impl Place {
     }
 
     /// SQLite's extended result codes (<https://www.sqlite.org/rescode.html>).
-    fn sqlite_fault(&self, code: Option<&str>, message: &str, operation: &str) -> Fault {
-        let code: u32 = code.and_then(|code| code.parse().ok()).unwrap_or(1);
+    fn sqlite_fault(&self, code: u32, message: &str, operation: &str) -> Fault {
         let fatal = |sentences: Sentences| {
             self.error(sentences)
                 .with("operation", operation)

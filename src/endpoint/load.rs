@@ -9,7 +9,7 @@ use tokio::time::Instant;
 pub use super::mysql::load::Declined;
 use super::mysql::load::LoadLine;
 use super::sql::load::lines;
-use super::{Connection, Endpoint, Fault, Purpose, Statement, View, write};
+use super::{Connection, Dialect, Endpoint, Fault, Purpose, Statement, View, write};
 use crate::config::Address;
 use crate::error::Result;
 use crate::model::Row;
@@ -95,8 +95,15 @@ impl Loader {
             let Parcel::Rows(parcel) = parcel else {
                 return Err("lines where no load is".to_owned());
             };
-            write::insert(line, view, &parcel).await.map_err(|fault| said(fault, line))?;
             taken += parcel.len() as u64;
+            let done = if view.dialect == Dialect::Sqlite {
+                let Some(first) = parcel.get(..1) else { continue };
+                let one = view.insert(first).sql;
+                line.execute_each(one, parcel).await.map(drop)
+            } else {
+                write::insert(line, view, &parcel).await
+            };
+            done.map_err(|fault| said(fault, line))?;
         }
         Ok(taken)
     }

@@ -14,7 +14,6 @@ pub mod introspect;
 pub mod load;
 pub mod mysql;
 pub mod read;
-pub mod session;
 pub mod sql;
 pub mod sqlite;
 pub mod stage;
@@ -24,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use connection::Connection;
-pub use fault::{Fault, RowFault};
+pub use fault::{Fault, Problem, RowFault};
 pub use sql::{Dialect, Statement, View};
 
 use crate::config::{Address, Settings};

@@ -251,8 +251,7 @@ pub fn signer<'a>(view: &View<'a>) -> Option<Sign<'a>> {
         let view = *view;
         let kinds: Vec<&Kind> = view.columns().map(|column| &column.kind).collect();
         return Some(Box::new(move |row| {
-            let cells = row.iter().zip(&kinds);
-            own_signature(&view, &cells.map(|(cell, kind)| as_read(cell, kind)).collect())
+            own_signature(&view, row.iter().zip(&kinds).map(|(cell, kind)| as_read(cell, kind)))
         }));
     }
     let mut signer = Signer::of_values(view)?;
@@ -473,7 +472,7 @@ fn whole(view: &View<'_>, connection: &Connection, mut row: Row) -> Result<Found
         let cells = row.split_off(parts);
         return Ok(Found {
             key: shared_key(view, row),
-            signature: own_signature(view, &cells),
+            signature: own_signature(view, cells.iter().map(Cow::Borrowed)),
             row: cells,
         });
     }
@@ -498,7 +497,10 @@ pub(super) fn shared_key(view: &View<'_>, mut cells: Vec<Value>) -> Key {
 }
 
 /// The signature of a row of a server that does not sign by itself.
-fn own_signature(view: &View<'_>, row: &Row) -> Signature {
+fn own_signature<'a>(
+    view: &View<'_>,
+    row: impl Iterator<Item = Cow<'a, Value>> + Clone,
+) -> Signature {
     let columns = &view.pair.columns;
     let quiet = |at: usize| columns[at].quiet;
     sqlite::sign::signature(row, view.pair.has_quiet_columns().then_some(&quiet))
@@ -509,13 +511,15 @@ fn former_own_signature(view: &View<'_>, cells: &Row) -> Option<Signature> {
     let former = view.former.filter(|former| former.len() == cells.len())?;
     let quiet = |at: usize| former[at].quiet;
     let some_quiet = former.iter().any(|column| column.quiet);
+    let cells = cells.iter().map(Cow::Borrowed);
     Some(sqlite::sign::signature(cells, some_quiet.then_some(&quiet)))
 }
 
 /// A row that the engine signs: every synced cell.
 fn sign(view: &View<'_>, mut row: Row) -> Result<Signed> {
     let former = row.split_off(view.pair.columns.len());
-    let (signature, was) = (own_signature(view, &row), former_own_signature(view, &former));
+    let signature = own_signature(view, row.iter().map(Cow::Borrowed));
+    let was = former_own_signature(view, &former);
     let key = shared_key(view, view.pair.key.iter().map(|at| row[*at].clone()).collect());
     let ordinal = view.pair.form.ordinal(&key).ok_or_else(|| no_place(view))?;
     Ok(Signed { ordinal, key, signature, was })

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sqlx::{AssertSqlSafe, Connection, Executor, Row, TypeInfo, ValueRef};
+use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 
 /// A database that goes away with its test.
 pub struct Database {
@@ -69,7 +69,7 @@ impl Database {
     pub fn sql(&self, sql: &str) -> Rows {
         match &self.place {
             Place::Server(_, name) => self.server_sql(name, sql),
-            Place::File(path) => self.file_sql(path, sql),
+            Place::File(path) => Self::file_sql(path, sql),
         }
     }
 
@@ -104,32 +104,30 @@ impl Database {
         })
     }
 
-    fn file_sql(&self, path: &std::path::Path, sql: &str) -> Rows {
-        self.runtime.block_on(async {
-            let options =
-                sqlx::sqlite::SqliteConnectOptions::new().filename(path).foreign_keys(true);
-            let mut line = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-            let rows = line.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await;
-            let rows = rows.unwrap_or_else(|problem| panic!("{sql}: {problem}"));
-            let cell = |row: &sqlx::sqlite::SqliteRow, at: usize| {
-                let raw = row.try_get_raw(at).unwrap();
-                let kind = raw.type_info().name().to_owned();
-                match kind.as_str() {
-                    _ if raw.is_null() => None,
-                    "INTEGER" => Some(row.get_unchecked::<i64, _>(at).to_string()),
-                    "REAL" => Some(row.get_unchecked::<f64, _>(at).to_string()),
-                    _ => Some(
-                        String::from_utf8_lossy(&row.get_unchecked::<Vec<u8>, _>(at)).into_owned(),
-                    ),
-                }
-            };
-            let rows = rows
-                .iter()
-                .map(|row| (0..row.columns().len()).map(|at| cell(row, at)).collect())
-                .collect();
-            line.close().await.unwrap();
-            rows
-        })
+    fn file_sql(path: &std::path::Path, sql: &str) -> Rows {
+        use rusqlite::fallible_iterator::FallibleIterator as _;
+        use rusqlite::types::ValueRef;
+        let line = rusqlite::Connection::open(path).unwrap();
+        line.execute_batch("PRAGMA foreign_keys=ON").unwrap();
+        let cell = |value: ValueRef<'_>| match value {
+            ValueRef::Null => None,
+            ValueRef::Integer(number) => Some(number.to_string()),
+            ValueRef::Real(number) => Some(number.to_string()),
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+                Some(String::from_utf8_lossy(bytes).into_owned())
+            }
+        };
+        let mut found = Rows::new();
+        let mut statements = rusqlite::Batch::new(&line, sql);
+        let failed = |problem| panic!("{sql}: {problem}");
+        while let Some(mut statement) = statements.next().unwrap_or_else(failed) {
+            let columns = statement.column_count();
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next().unwrap_or_else(|problem| panic!("{sql}: {problem}")) {
+                found.push((0..columns).map(|at| cell(row.get_ref(at).unwrap())).collect());
+            }
+        }
+        found
     }
 }
 

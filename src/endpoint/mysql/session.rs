@@ -1,12 +1,14 @@
 //! A session on a MySQL or MariaDB server, set up so that values arrive as they are.
 
-use sqlx::ConnectOptions;
-use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlSslMode};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Either, Error, Executor, SqlSafeStr};
 
+use super::values::{arguments, cells, plain_cells};
 use crate::config::{ServerAddress, SslMode};
-use crate::endpoint::session::Session;
-use crate::endpoint::{Fault, Place, Purpose, Statement};
-use crate::error::{self, Result};
+use crate::endpoint::{Fault, Place, Problem, Purpose, Statement};
+use crate::error::{self, Result as Outcome};
+use crate::model::Row;
 
 /// The modes under which nothing is cut or rounded silently, rows with id 0 stay at 0, and zero dates and
 /// `2024-00-00` are taken as they are.
@@ -43,11 +45,7 @@ pub fn setup(place: &Place, purpose: Purpose) -> impl Iterator<Item = String> {
 ///
 /// # Errors
 /// `DB_CONN_001` to `DB_CONN_004`.
-pub async fn open(
-    place: &Place,
-    server: &ServerAddress,
-    purpose: Purpose,
-) -> Result<Session<MySql>> {
+pub async fn open(place: &Place, server: &ServerAddress, purpose: Purpose) -> Outcome<Session> {
     let ssl_mode = match server.ssl_mode {
         SslMode::Disabled => MySqlSslMode::Disabled,
         SslMode::Preferred => MySqlSslMode::Preferred,
@@ -72,15 +70,16 @@ pub async fn open(
     if let Some(authority) = &server.ssl_ca {
         options = options.ssl_ca(authority);
     }
-    let connection =
-        options.connect().await.map_err(|problem| match place.fault(&problem, "connect") {
+    let connection = options.connect().await.map_err(|problem| {
+        match place.fault(&problem.into(), "connect") {
             Fault::Fatal(failure) if failure.sentences == error::CONNECTION_LOST => {
                 let reason = failure.name("reason").unwrap_or_default().to_owned();
                 place.error(error::CANNOT_CONNECT).with("reason", reason)
             }
             fault => fault.fatal(place),
-        })?;
-    let mut session = Session::<MySql>::on(connection);
+        }
+    })?;
+    let mut session = Session { connection };
     for sql in setup(place, purpose) {
         session
             .execute(&Statement::new(sql))
@@ -88,4 +87,86 @@ pub async fn open(
             .map_err(|problem| place.fault(&problem, "connect").fatal(place))?;
     }
     Ok(session)
+}
+
+/// One session on one server.
+pub struct Session {
+    connection: MySqlConnection,
+}
+
+impl Session {
+    /// Runs a statement without result rows; answers how many rows it touched. Without arguments it goes through the plain
+    /// protocol, which also takes what cannot be prepared.
+    ///
+    /// # Errors
+    /// The driver's error.
+    pub async fn execute(&mut self, statement: &Statement) -> Result<u64, Problem> {
+        let sql = AssertSqlSafe(statement.sql.clone());
+        let done = if statement.args.is_empty() {
+            self.connection.execute(sqlx::raw_sql(sql)).await?
+        } else {
+            let arguments = arguments(&statement.args)?;
+            self.connection.execute(sqlx::query_with(sql.into_sql_str(), arguments)).await?
+        };
+        Ok(done.rows_affected())
+    }
+
+    /// All rows of a result.
+    ///
+    /// # Errors
+    /// The driver's error.
+    pub async fn fetch(&mut self, statement: &Statement) -> Result<Vec<Row>, Problem> {
+        let mut stream = self.stream(statement);
+        let mut rows = Vec::new();
+        while let Some(row) = stream.next().await {
+            rows.push(row?);
+        }
+        Ok(rows)
+    }
+
+    /// The rows of a result as they come.
+    pub fn stream<'a>(
+        &'a mut self,
+        statement: &'a Statement,
+    ) -> BoxStream<'a, Result<Row, Problem>> {
+        if statement.plain {
+            let rows = self.texts(statement);
+            return Box::pin(rows.map(|row| Ok(plain_cells(&row?, &statement.cells)?)));
+        }
+        let arguments = match arguments(&statement.args) {
+            Ok(arguments) => arguments,
+            Err(problem) => return Box::pin(stream::iter([Err(problem.into())])),
+        };
+        let sql = AssertSqlSafe(statement.sql.clone()).into_sql_str();
+        let rows = rows(self.connection.fetch_many(sqlx::query_with(sql, arguments)));
+        Box::pin(rows.map(|row| Ok(cells(&row?, &statement.cells)?)))
+    }
+
+    /// The rows of a result as they come, through the plain protocol and as the driver has them.
+    pub fn texts<'a>(
+        &'a mut self,
+        statement: &Statement,
+    ) -> BoxStream<'a, Result<MySqlRow, Problem>> {
+        let sql = AssertSqlSafe(statement.sql.clone());
+        Box::pin(rows(self.connection.fetch_many(sqlx::raw_sql(sql))))
+    }
+
+    /// Says goodbye.
+    pub async fn close(self) {
+        // The line is going away whether or not the other end hears of it.
+        let _ = self.connection.close().await;
+    }
+}
+
+/// The rows among the steps of a result.
+fn rows<'a, T: 'a>(
+    steps: BoxStream<'a, Result<Either<T, MySqlRow>, Error>>,
+) -> impl Stream<Item = Result<MySqlRow, Problem>> + 'a {
+    steps.filter_map(|step| {
+        std::future::ready(match step {
+            Ok(Either::Left(_)) => None,
+            Ok(Either::Right(row)) => Some(Ok(row)),
+            Err(problem) => Some(Err(problem.into())),
+        })
+    })
 }

@@ -2,44 +2,49 @@
 
 use sqlx::decode::Decode;
 use sqlx::error::BoxDynError;
-use sqlx::mysql::{MySql, MySqlArguments, MySqlQueryResult, MySqlRow};
+use sqlx::mysql::{MySql, MySqlArguments, MySqlRow};
 use sqlx::{Arguments, Error, Row as _, ValueRef};
 
-use crate::endpoint::session::Driver;
 use crate::model::number::Decimal;
 use crate::model::row::from_text;
 use crate::model::value::uuid_dashed;
 use crate::model::{Kind, Row, Value};
 
-impl Driver for MySql {
-    fn arguments(values: &[Value]) -> Result<MySqlArguments, Error> {
-        let mut arguments = MySqlArguments::default();
-        for value in values {
-            bind(&mut arguments, value).map_err(Error::Encode)?;
-        }
-        Ok(arguments)
+/// A statement's arguments.
+///
+/// # Errors
+/// The driver's error for a value that it cannot send.
+pub fn arguments(values: &[Value]) -> Result<MySqlArguments, Error> {
+    let mut arguments = MySqlArguments::default();
+    for value in values {
+        bind(&mut arguments, value).map_err(Error::Encode)?;
     }
+    Ok(arguments)
+}
 
-    /// The result set's own types lie (MariaDB's JSON comes as a BLOB): the announced kinds count.
-    fn decode(row: &MySqlRow, kinds: &[Kind]) -> Result<Row, Error> {
-        kinds.iter().enumerate().map(|(at, kind)| cell(row, at, kind)).collect()
-    }
+/// A result row, cell by cell, by the kinds that the statement announced: the result set's own types lie (MariaDB's JSON comes
+/// as a BLOB).
+///
+/// # Errors
+/// The driver's error for a cell of another form than its kind.
+pub fn cells(row: &MySqlRow, kinds: &[Kind]) -> Result<Row, Error> {
+    kinds.iter().enumerate().map(|(at, kind)| cell(row, at, kind)).collect()
+}
 
-    fn decode_plain(row: &MySqlRow, kinds: &[Kind]) -> Result<Row, Error> {
-        let texts = Texts(row);
-        let cell = |(at, kind): (usize, &Kind)| {
-            let Some(text) = texts.cell(at) else { return Ok(Value::Null) };
-            from_server_text(text, kind).ok_or_else(|| Error::ColumnDecode {
-                index: at.to_string(),
-                source: "a cell of another form than its type".into(),
-            })
-        };
-        kinds.iter().enumerate().map(cell).collect()
-    }
-
-    fn touched(done: &MySqlQueryResult) -> u64 {
-        done.rows_affected()
-    }
+/// The same for a row of the plain protocol.
+///
+/// # Errors
+/// As [`cells`].
+pub fn plain_cells(row: &MySqlRow, kinds: &[Kind]) -> Result<Row, Error> {
+    let texts = Texts(row);
+    let cell = |(at, kind): (usize, &Kind)| {
+        let Some(text) = texts.cell(at) else { return Ok(Value::Null) };
+        from_server_text(text, kind).ok_or_else(|| Error::ColumnDecode {
+            index: at.to_string(),
+            source: "a cell of another form than its type".into(),
+        })
+    };
+    kinds.iter().enumerate().map(cell).collect()
 }
 
 fn bind(arguments: &mut MySqlArguments, value: &Value) -> Result<(), BoxDynError> {

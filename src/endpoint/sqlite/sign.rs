@@ -1,9 +1,11 @@
 //! Signatures of SQLite's rows, computed by the engine.
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use crate::model::key::first_64_bits;
-use crate::model::{Row, Signature, Value};
+use crate::model::{Signature, Value};
 use crate::plan::merge::QUIET;
 
 /// 64 bits of SHA-256 over every cell, each with its class and length before it.
@@ -12,40 +14,47 @@ use crate::plan::merge::QUIET;
 /// without the zeros of its fraction.
 ///
 /// Cells for which `quiet` answers true, where there are such, have the last 16 bits to themselves.
-pub fn signature(row: &Row, quiet: Option<&dyn Fn(usize) -> bool>) -> Signature {
-    let Some(quiet) = quiet else { return hash(row.iter()) };
-    let cells = |wanted: bool| {
-        let cells = row.iter().enumerate().filter(move |(at, _)| quiet(*at) == wanted);
+pub fn signature<'a>(
+    cells: impl Iterator<Item = Cow<'a, Value>> + Clone,
+    quiet: Option<&dyn Fn(usize) -> bool>,
+) -> Signature {
+    let Some(quiet) = quiet else { return hash(cells) };
+    let some = |wanted: bool| {
+        let cells = cells.clone().enumerate().filter(move |(at, _)| quiet(*at) == wanted);
         cells.map(|(_, value)| value)
     };
-    hash(cells(false)) & !QUIET | hash(cells(true)) & QUIET
+    hash(some(false)) & !QUIET | hash(some(true)) & QUIET
 }
 
-fn hash<'a>(cells: impl Iterator<Item = &'a Value>) -> Signature {
-    let mut hasher = Sha256::new();
+fn hash<'a>(cells: impl Iterator<Item = Cow<'a, Value>>) -> Signature {
+    let mut bytes = Vec::with_capacity(512);
     for value in cells {
-        let (class, bytes) = match value {
-            Value::Null => ('N', Vec::new()),
-            Value::Int(number) => ('I', number.to_string().into_bytes()),
-            Value::Float(number) => ('F', number.to_bits().to_be_bytes().to_vec()),
-            Value::Decimal(number) => ('D', number.as_str().as_bytes().to_vec()),
-            Value::Text(text) => ('T', text.as_bytes().to_vec()),
-            Value::Bytes(bytes) => ('B', bytes.clone()),
-            Value::Date(date) => ('d', date.to_string().into_bytes()),
-            Value::DateTime(moment) => ('m', moment.to_string().into_bytes()),
-            Value::Time(time) => ('t', time.to_string().into_bytes()),
-            Value::Json(text) => ('J', text.as_bytes().to_vec()),
-            Value::Uuid(uuid) => ('U', uuid.to_vec()),
-        };
-        hasher.update(format!("{class}{}:", bytes.len()));
-        hasher.update(bytes);
+        match value.as_ref() {
+            Value::Null => add(&mut bytes, 'N', &[]),
+            Value::Int(number) => add(&mut bytes, 'I', number.to_string().as_bytes()),
+            Value::Float(number) => add(&mut bytes, 'F', &number.to_bits().to_be_bytes()),
+            Value::Decimal(number) => add(&mut bytes, 'D', number.as_str().as_bytes()),
+            Value::Text(text) => add(&mut bytes, 'T', text.as_bytes()),
+            Value::Bytes(cell) => add(&mut bytes, 'B', cell),
+            Value::Date(date) => add(&mut bytes, 'd', date.to_string().as_bytes()),
+            Value::DateTime(moment) => add(&mut bytes, 'm', moment.to_string().as_bytes()),
+            Value::Time(time) => add(&mut bytes, 't', time.to_string().as_bytes()),
+            Value::Json(text) => add(&mut bytes, 'J', text.as_bytes()),
+            Value::Uuid(uuid) => add(&mut bytes, 'U', uuid),
+        }
     }
-    first_64_bits(&hasher.finalize())
+    first_64_bits(&Sha256::digest(&bytes))
+}
+
+fn add(bytes: &mut Vec<u8>, class: char, cell: &[u8]) {
+    bytes.extend_from_slice(format!("{class}{}:", cell.len()).as_bytes());
+    bytes.extend_from_slice(cell);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Row;
 
     #[test]
     fn nothing_runs_together() {
@@ -58,7 +67,7 @@ mod tests {
             vec![Value::Bytes(b"ab".to_vec()), Value::text("c")],
         ];
         let signatures: std::collections::HashSet<_> =
-            rows.iter().map(|row| signature(row, None)).collect();
+            rows.iter().map(|row| signature(row.iter().map(Cow::Borrowed), None)).collect();
         assert_eq!(signatures.len(), rows.len());
     }
 }

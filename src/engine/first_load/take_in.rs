@@ -198,13 +198,17 @@ struct Passing<'a> {
     as_it_is: bool,
     /// How the source's and the target's rows are signed, where both are known.
     signers: Option<(Sign<'a>, Sign<'a>)>,
+    /// Whether both sign what passes alike.
+    alike: bool,
 }
 
 impl<'a> Passing<'a> {
     fn of(run: &Run, job: &'a Job) -> Self {
         let (from, to) = (run.view(&job.pair, job.target.other()), run.view(&job.pair, job.target));
         let signers = read::signer(&from).zip(read::signer(&to));
-        Self { from, to, as_it_is: takes_as_it_is(run, job), signers }
+        let as_it_is = takes_as_it_is(run, job);
+        let alike = as_it_is && run.dialect(job.target) == Dialect::Sqlite;
+        Self { from, to, as_it_is, signers, alike }
     }
 
     fn pass(&mut self, row: Row) -> Option<(Row, Passed)> {
@@ -219,7 +223,7 @@ impl<'a> Passing<'a> {
         let entry = self.signers.as_mut().zip(signed).map(|((_, target), source)| {
             let mut entry = Entry::default();
             entry[self.from.side] = source;
-            entry[self.to.side] = target(&row);
+            entry[self.to.side] = if self.alike { source } else { target(&row) };
             entry
         });
         Some((row, Passed { ordinal, key, entry }))
