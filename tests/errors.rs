@@ -246,6 +246,30 @@ fn guards_stop_and_force_lifts_them() {
     });
 }
 
+/// Somebody empties a table while it is synced: the guards look at every round's plan.
+#[test]
+fn guards_look_again_when_rows_have_moved() {
+    for more in ["", "x AFTER"] {
+        // On one server a trigger of the one side can empty the other.
+        let pair = Pair::of("MARIADB", "MARIADB");
+        pair.both(TABLE);
+        let rows: Vec<String> = (0..200).map(|id| format!("({id},'row')")).collect();
+        pair.remote.sql(&format!("INSERT INTO t VALUES {}", rows.join(",")));
+        pair.sync("--type FULL");
+        let theirs = pair.remote.name();
+        let empty = format!("DELETE FROM `{theirs}`.t");
+        pair.local.sql(&match more {
+            "" => format!("CREATE TRIGGER empty AFTER INSERT ON db_sync_undo FOR EACH ROW {empty}"),
+            _ => format!("CREATE TRIGGER empty AFTER UPDATE ON t FOR EACH ROW {empty}"),
+        });
+        pair.remote.sql("UPDATE t SET v='new'");
+        let report = pair.sync("");
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM t"), "0", "the trigger has fired");
+        assert!(failure(&report, "SYNC_008").message.contains("no rows at all"), "{report:#?}");
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "200");
+    }
+}
+
 #[test]
 fn a_table_in_other_hands() {
     let pair = Pair::of("SQLITE", "MARIADB");

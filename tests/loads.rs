@@ -165,3 +165,61 @@ fn heavy_rows_come_by_themselves() {
         pair.assert_settled("");
     });
 }
+
+/// A load into columns that round without a word would leave rounded rows, and a base by which they were the target's own edits.
+#[test]
+fn what_a_server_would_round_is_refused_and_flows_nowhere() {
+    // Both on the server that takes loads.
+    let pair = Pair::of("MARIADB", "MARIADB");
+    pair.remote.sql("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, price DOUBLE)");
+    pair.local.sql("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, price DOUBLE(10,2))");
+    pair.remote.sql("INSERT INTO t VALUES (1,1.123456),(2,1.5),(3,2.25)");
+    let report = load(&pair, "");
+    let failed: Vec<&str> = report.errors.iter().map(|failure| failure.code).collect();
+    assert_eq!(failed, ["SYNC_003"], "{report:#?}");
+    assert_eq!(
+        pair.remote.cell("SELECT GROUP_CONCAT(price ORDER BY id) FROM t"),
+        "1.123456,1.5,2.25"
+    );
+    assert_eq!(pair.local.cell("SELECT GROUP_CONCAT(id ORDER BY id) FROM t"), "2,3");
+    pair.assert_settled("");
+}
+
+#[test]
+fn json_that_mysql_would_round_is_refused_and_flows_nowhere() {
+    let Some(pair) = Pair::try_of("MYSQL", "MYSQL") else { return };
+    pair.both("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, j JSON NOT NULL)");
+    let exact = "JSON_OBJECT('amount',CAST(12345678901234567.89 AS DECIMAL(30,2)))";
+    pair.remote
+        .sql(&format!("INSERT INTO t VALUES (1,{exact}),(2,'{{\"amount\": 1.5}}'),(3,'[]')"));
+    let report = load(&pair, "");
+    assert_eq!((report.exit_code, report.errors.len()), (3, 1), "{report:#?}");
+    assert_eq!(
+        pair.remote.cell("SELECT j FROM t WHERE id=1"),
+        r#"{"amount": 12345678901234567.89}"#
+    );
+    assert_eq!(pair.local.cell("SELECT GROUP_CONCAT(id ORDER BY id) FROM t"), "2,3");
+    pair.assert_settled("");
+}
+
+/// Nothing is known of a parent in another database: the server itself has to look after such references.
+#[test]
+fn references_to_another_database_are_looked_after() {
+    let pair = Pair::of("MARIADB", "MARIADB");
+    let other = pair.local.neighbour();
+    other.sql(
+        "CREATE TABLE parent (id INT NOT NULL PRIMARY KEY); INSERT INTO parent VALUES (1),(2)",
+    );
+    pair.remote.sql("CREATE TABLE child (id INT NOT NULL PRIMARY KEY, parent_id INT)");
+    pair.local.sql(&format!(
+        "CREATE TABLE child (id INT NOT NULL PRIMARY KEY, parent_id INT, \
+         FOREIGN KEY (parent_id) REFERENCES `{}`.parent (id))",
+        other.name()
+    ));
+    pair.remote.sql("INSERT INTO child VALUES (1,1),(2,2),(3,3),(4,NULL)");
+    let report = load(&pair, "");
+    assert_eq!((report.exit_code, report.errors.len()), (3, 1), "{report:#?}");
+    assert_eq!(pair.local.cell("SELECT GROUP_CONCAT(id ORDER BY id) FROM child"), "1,2,4");
+    pair.assert_settled("");
+    pair.local.sql("DROP TABLE child");
+}

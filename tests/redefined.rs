@@ -1,6 +1,6 @@
 //! Tables that are redefined between two runs.
 
-use crate::support::pairing::table;
+use crate::support::pairing::{options, table};
 use crate::support::{Pair, each_pairing};
 
 const TABLE: &str = "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20), price DECIMAL(10,2), moment DATETIME)";
@@ -34,6 +34,24 @@ fn assert_carried(pair: &Pair, columns: &str) {
     assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM t WHERE id>100"), "2", "{}", pair.name);
     pair.assert_settled("");
     pair.assert_settled("--type FULL");
+}
+
+/// What was deleted before a migration stays deleted: an emptied table is none that was never filled.
+#[test]
+fn a_table_that_was_emptied_and_redefined_is_not_filled() {
+    each_pairing(|pair| {
+        pair.both(TABLE);
+        pair.remote.sql(&rows(20));
+        pair.sync("");
+        pair.remote.sql("DELETE FROM t");
+        pair.both("ALTER TABLE t ADD COLUMN note VARCHAR(20) NOT NULL DEFAULT ''");
+        let few = [("DB_SYNC_BATCH_SIZE", "1")];
+        let report = pair.try_sync(options(""), &few).unwrap();
+        assert_eq!(report.errors[0].code, "SYNC_008", "{}: {report:#?}", pair.name);
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM t"), "0", "{}", pair.name);
+        pair.sync("--force");
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "0", "{}", pair.name);
+    });
 }
 
 #[test]

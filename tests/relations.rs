@@ -610,3 +610,55 @@ fn rows_that_cannot_be_without_each_other() {
         pair.assert_settled("");
     });
 }
+
+/// A statement that is refused has done nothing, so that no trigger fires twice for one row.
+#[test]
+fn triggers_fire_once_for_each_row_that_goes_in() {
+    each_pairing(|pair| {
+        for rows in [3, 64] {
+            pair.both(&format!(
+                "CREATE TABLE t{rows} (id INTEGER NOT NULL PRIMARY KEY, v INTEGER)"
+            ));
+            let listed: Vec<String> = (1..=rows).map(|id| format!("({id},{id})")).collect();
+            pair.remote.sql(&format!("INSERT INTO t{rows} VALUES {}", listed.join(",")));
+        }
+        pair.local.sql("CREATE TABLE seen (id INTEGER NOT NULL)");
+        pair.sync("--table t3 --table t64");
+        for rows in [3, 64] {
+            let refuse = if pair.local.is_file() {
+                format!(
+                    "CREATE TRIGGER no{rows} BEFORE UPDATE ON t{rows} WHEN NEW.v>1000 BEGIN SELECT RAISE(ABORT,'no'); END; \
+                     CREATE TRIGGER seen{rows} AFTER UPDATE ON t{rows} BEGIN INSERT INTO seen VALUES (NEW.id); END"
+                )
+            } else {
+                format!(
+                    "ALTER TABLE t{rows} ADD CONSTRAINT c{rows} CHECK (v<1000); \
+                     CREATE TRIGGER seen{rows} AFTER UPDATE ON t{rows} FOR EACH ROW INSERT INTO seen VALUES (NEW.id)"
+                )
+            };
+            pair.local.sql(&refuse);
+            pair.remote.sql(&format!("UPDATE t{rows} SET v=v+100 WHERE id<{rows}; UPDATE t{rows} SET v=5000 WHERE id={rows}"));
+        }
+        let report = pair.sync("--table t3 --table t64");
+        assert_eq!((report.exit_code, report.errors.len()), (3, 2), "{}: {report:#?}", pair.name);
+        let twice =
+            "SELECT COUNT(*) FROM (SELECT id FROM seen GROUP BY id HAVING COUNT(*)>2) AS twice";
+        assert_eq!(pair.local.cell(twice), "0", "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM seen"), "65", "{}", pair.name);
+    });
+}
+
+/// A trigger that fires after a row is there cannot have changed it: what came out differently is the server's doing.
+#[test]
+fn a_trigger_that_cannot_change_a_row_excuses_nothing() {
+    let pair = crate::support::Pair::of("MARIADB", "MARIADB2");
+    pair.remote.sql("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v DOUBLE)");
+    pair.local.sql(
+        "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v DOUBLE(10,2)); CREATE TABLE seen (id INT NOT NULL); \
+         CREATE TRIGGER seen AFTER INSERT ON t FOR EACH ROW INSERT INTO seen VALUES (NEW.id)",
+    );
+    pair.remote.sql("INSERT INTO t VALUES (1,1.123456),(2,2.5)");
+    let report = pair.sync("--table t");
+    assert_eq!(report.errors[0].code, "SYNC_003", "{report:#?}");
+    assert_eq!(pair.local.cell("SELECT GROUP_CONCAT(id) FROM t"), "2");
+}

@@ -27,7 +27,7 @@ enum Session {
 
 /// One line to one server.
 pub struct Connection {
-    place: Arc<Place>,
+    pub(super) place: Arc<Place>,
     session: Session,
     ended: Option<SyncError>,
     pub(super) stages: Stages,

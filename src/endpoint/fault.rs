@@ -173,6 +173,7 @@ impl Place {
             3819 | 4025 => return held("a CHECK constraint"),
             1644 | 1442 => return held("a trigger refused it"),
             3105 | 1906 | 4123 => return held("a column that the server computes"),
+            1205 if self.waits_end_transactions => return Fault::Deadlock,
             1205 | 3572 => return Fault::LockWait,
             1213 | 1020 => return Fault::Deadlock,
             1044 | 1045 | 1698 | 1524 if operation == "connect" => fatal(error::REFUSED),

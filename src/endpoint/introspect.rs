@@ -21,16 +21,28 @@ pub async fn tables(
     }
 }
 
-/// Notes at each table that it has triggers, and which other tables they name.
+/// One trigger.
+pub(super) struct Trigger {
+    /// The table at which it fires.
+    pub table: String,
+    /// Its statements.
+    pub sql: String,
+    /// Whether it may change a row that is inserted, or updated, before or after it is there.
+    pub bends: [bool; 2],
+}
+
+/// Notes at each table that it has triggers, what they may do to its rows, and which other tables they name.
 pub(super) fn add_triggers(
     tables: &mut HashMap<String, Table>,
-    triggers: impl Iterator<Item = (String, String)>,
+    triggers: impl Iterator<Item = Trigger>,
 ) {
     let names: HashMap<String, String> =
         tables.keys().map(|name| (name.to_lowercase(), name.clone())).collect();
-    for (table, sql) in triggers {
+    for Trigger { table, sql, bends: [inserts, updates] } in triggers {
         let Some(table) = tables.get_mut(&table) else { continue };
         table.triggers = true;
+        table.bends_inserts |= inserts;
+        table.bends_updates |= updates;
         let words = sql.split(|letter: char| !(letter.is_alphanumeric() || "_$".contains(letter)));
         for name in words.filter_map(|word| names.get(&word.to_lowercase())) {
             if *name != table.name && !table.touches.contains(name) {

@@ -65,6 +65,14 @@ impl Loader {
         matches!(self.way, Way::Lines(_))
     }
 
+    /// The line that is at it, where it can also be asked what it holds.
+    pub fn line(&mut self) -> Option<&mut Connection> {
+        match &mut self.way {
+            Way::Lines(_) => None,
+            Way::Statements(line) => Some(line),
+        }
+    }
+
     /// How rows are packed for this way.
     pub fn pack<'a>(&self, view: &View<'a>) -> Pack<'a> {
         let view = *view;

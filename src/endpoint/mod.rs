@@ -37,6 +37,8 @@ pub enum Purpose {
     Snapshot,
     /// Reading what is there now, and writing.
     Write,
+    /// Reading what is there now, whether or not whoever wrote it has kept it yet.
+    Uncommitted,
 }
 
 /// How long things may take.
@@ -59,6 +61,8 @@ pub struct Place {
     pub address: Address,
     /// How long to wait for it.
     pub patience: Patience,
+    /// Whether the server takes back the whole transaction when one of its statements waits too long for a lock.
+    pub waits_end_transactions: bool,
 }
 
 /// What a server turned out to be.
@@ -88,7 +92,7 @@ impl Endpoint {
     /// # Errors
     /// `DB_CONN_001` to `DB_CONN_004`.
     pub async fn open(side: Side, settings: &Settings) -> Result<(Self, Connection)> {
-        let place = Arc::new(Place {
+        let mut place = Place {
             side,
             address: settings.sides[side].clone(),
             patience: Patience {
@@ -96,12 +100,20 @@ impl Endpoint {
                 read: settings.read_timeout,
                 lock: settings.lock_wait,
             },
-        });
-        let mut connection = Connection::open(&place, Purpose::Write).await?;
+            waits_end_transactions: false,
+        };
+        let mut connection = Connection::open(&Arc::new(place.clone()), Purpose::Write).await?;
         let nature = match &place.address {
-            Address::Server(_) => mysql::flavor::nature(&mut connection).await?,
+            Address::Server(_) => {
+                let nature;
+                (nature, place.waits_end_transactions) =
+                    mysql::flavor::nature(&mut connection).await?;
+                nature
+            }
             Address::File(path) => sqlite::nature(&mut connection, path).await?,
         };
+        let place = Arc::new(place);
+        connection.place = Arc::clone(&place);
         Ok((Self { place, nature }, connection))
     }
 

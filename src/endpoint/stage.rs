@@ -7,9 +7,6 @@ use super::write::{rows_per_insert, update};
 use super::{Connection, Dialect, Fault, Statement, View};
 use crate::model::{Key, Row};
 
-/// Fewer rows are not worth the three statements.
-const FEW: usize = 4;
-
 /// The temporary tables that a line has, and whether it can have any.
 #[derive(Debug, Default)]
 pub(super) struct Stages {
@@ -24,21 +21,44 @@ impl Stages {
     }
 }
 
-/// Rows, each with its key, take new cells: all of them or, on a fault, none.
+/// Whether many rows of a table can be updated at once: makes the temporary table where there is none yet.
 ///
 /// # Errors
-/// The [`Fault`]; of rows that are written one by one some may have been written, and the caller rolls back.
+/// The [`Fault`], after which the transaction is over.
+pub async fn prepare(connection: &mut Connection, view: &View<'_>) -> Result<bool, Fault> {
+    if view.dialect == Dialect::Sqlite || connection.stages.refused {
+        return Ok(false);
+    }
+    if connection.stages.of(view.table()).is_some() {
+        return Ok(true);
+    }
+    let number = connection.stages.tables.len();
+    match connection.execute(&Statement::new(view.create_stage(number))).await {
+        Ok(_) => {
+            connection.stages.tables.push(view.table().to_owned());
+            Ok(true)
+        }
+        Err(fault) if connection.is_ended() || matches!(fault, Fault::Deadlock) => Err(fault),
+        Err(fault) => {
+            let reason = fault.fatal(connection.place()).to_string();
+            tracing::info!(side = %view.side, reason, "no temporary tables: rows are updated one by one");
+            connection.stages.refused = true;
+            Ok(false)
+        }
+    }
+}
+
+/// Rows, each with its key, take new cells: all of them or, on a fault, none. More than one only where [`prepare`] said so.
+///
+/// # Errors
+/// The [`Fault`].
 pub async fn update_all(
     connection: &mut Connection,
     view: &View<'_>,
     rows: &[(&Key, &Row)],
 ) -> Result<(), Fault> {
-    let stage = if rows.len() < FEW || view.dialect == Dialect::Sqlite {
-        None
-    } else {
-        stage(connection, view).await?
-    };
-    let Some(stage) = stage else {
+    let stage = connection.stages.of(view.table());
+    let Some(stage) = stage.filter(|_| rows.len() > 1) else {
         for (key, row) in rows {
             update(connection, view, key, row).await?;
         }
@@ -50,26 +70,4 @@ pub async fn update_all(
         connection.execute(&view.insert_into_stage(stage, &rows)).await?;
     }
     connection.execute(&Statement::new(view.update_from_stage(stage))).await.map(drop)
-}
-
-/// The temporary table for a table, made where there is none yet; `None` where the server has none for us.
-async fn stage(connection: &mut Connection, view: &View<'_>) -> Result<Option<usize>, Fault> {
-    let known = connection.stages.of(view.table());
-    if known.is_some() || connection.stages.refused {
-        return Ok(known);
-    }
-    let number = connection.stages.tables.len();
-    match connection.execute(&Statement::new(view.create_stage(number))).await {
-        Ok(_) => {
-            connection.stages.tables.push(view.table().to_owned());
-            Ok(Some(number))
-        }
-        Err(fault) if connection.is_ended() => Err(fault),
-        Err(fault) => {
-            let reason = fault.fatal(connection.place()).to_string();
-            tracing::info!(side = %view.side, reason, "no temporary tables: rows are updated one by one");
-            connection.stages.refused = true;
-            Ok(None)
-        }
-    }
 }

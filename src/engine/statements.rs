@@ -9,6 +9,9 @@ use crate::error::{self, SyncError};
 use crate::model::{Key, Row, Side, row};
 use crate::plan::merge::Write;
 
+/// Fewer rows than that are updated one by one.
+const FEW: usize = 4;
+
 /// Why one row was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -57,9 +60,11 @@ pub async fn write(
     rows: &[&Ready],
 ) -> Result<Vec<(u64, Refused)>, Fault> {
     let at_once = match write {
-        // Where a statement that fails may have done half of its work, each row has its own.
-        Write::Update if !view.pair.tables[view.side].transactional => 1,
-        Write::Update => 1000,
+        // Where a statement that fails may have done half of its work, each row has its own. Few are not worth the three
+        // statements of updating them at once.
+        Write::Update if !view.pair.tables[view.side].transactional || rows.len() < FEW => 1,
+        Write::Update if stage::prepare(connection, view).await? => 1000,
+        Write::Update => 1,
         Write::Insert => write::rows_per_insert(view),
         Write::Delete => 500,
     };

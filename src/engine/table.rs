@@ -15,7 +15,7 @@ use super::worklist::Item;
 use super::{Lines, Run, bag, findings};
 use crate::capture::scan;
 use crate::config::Capture;
-use crate::endpoint::{Dialect, View};
+use crate::endpoint::{Dialect, View, read};
 use crate::error::{self, Result, SyncError};
 use crate::journal::base::Base;
 use crate::journal::conflicts;
@@ -239,16 +239,20 @@ impl TableRun {
                 let Lines { snapshots, local, .. } = lines;
                 let mut asked = walk::Lines { sides: snapshots, journal: Mutex::new(local) };
                 let rows = rows.into_iter().collect();
+                for side in Side::BOTH {
+                    // The guards must know of a side that somebody has emptied meanwhile.
+                    if read::is_empty(&mut asked.sides[side], &views[side]).await? {
+                        self.rows[side] = 0;
+                    }
+                }
                 compare_rows(&mut asked, &views, &self.base, rows, &mut self.plan, run).await?;
             }
-            _ => {
-                self.compare(run, lines, &views, false).await?;
-            }
+            _ => self.rows = self.compare(run, lines, &views, false).await?,
         }
         self.conflicts.add(self.plan.conflicts);
         self.skipped += self.plan.skipped;
         self.looks_settled = self.plan.writes_nothing() && self.plan.moved == 0;
-        Ok(())
+        self.refuse(run)
     }
 
     /// Notes a row that was left as it is, with its reason.

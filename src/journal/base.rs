@@ -158,16 +158,18 @@ fn bytes(number: u64) -> Value {
     Value::Bytes(number.to_be_bytes().to_vec())
 }
 
-/// Forgets what a table held after the last sync: the next one is its first.
+/// Forgets what a table held after the last sync, in a transaction of its own: the next one is its first.
 ///
 /// # Errors
 /// The failure with its code.
 pub async fn forget(connection: &mut Connection, dialect: Dialect, table: &str) -> Result<()> {
     let name = [("table_name", Value::text(table))];
+    let place = connection.place().clone();
+    connection.begin().await.map_err(|fault| fault.fatal(&place))?;
     for own in [STATE, TABLE] {
         connection.run(&own::delete(dialect, own, &name)).await?;
     }
-    Ok(())
+    connection.commit().await.map_err(|fault| fault.fatal(&place))
 }
 
 impl Base {

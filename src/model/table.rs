@@ -272,6 +272,12 @@ pub struct Table {
     pub transactional: bool,
     /// Whether triggers fire when rows are written.
     pub triggers: bool,
+    /// Whether a trigger may change a row that is inserted.
+    pub bends_inserts: bool,
+    /// Whether a trigger may change a row that is updated.
+    pub bends_updates: bool,
+    /// Whether it refers to a table of another database, of which nothing is known.
+    pub refers_elsewhere: bool,
     /// Other tables that its triggers name, and so may write to.
     pub touches: Vec<String>,
     /// About how many rows it has; 0 where unknown.

@@ -10,19 +10,20 @@ fn text(row: &Row, at: usize) -> String {
     row.get(at).and_then(Value::as_text).unwrap_or_default().to_owned()
 }
 
-/// Asks a server what it is.
+/// Asks a server what it is, and whether it takes back the whole transaction when one of its statements waits too long for a
+/// lock.
 ///
 /// Its identity is MySQL's `server_uuid`, or what MariaDB has instead: host, port, data folder and server
 /// id; in both cases with the database's name.
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn nature(connection: &mut Connection) -> Result<Nature> {
+pub async fn nature(connection: &mut Connection) -> Result<(Nature, bool)> {
     let question = "SELECT VERSION(),@@version_comment,@@hostname,CAST(@@port AS CHAR),@@datadir,\
-                    CAST(@@server_id AS CHAR),DATABASE(),@@max_allowed_packet,@@lower_case_table_names";
-    let question =
-        Statement::new(question).cells([TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, SIGNED, SIGNED]);
-    let question = question.plain();
+                    CAST(@@server_id AS CHAR),DATABASE(),@@max_allowed_packet,@@lower_case_table_names,\
+                    @@innodb_rollback_on_timeout";
+    let cells = [TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, SIGNED, SIGNED, SIGNED];
+    let question = Statement::new(question).cells(cells).plain();
     let row = connection.fetch(&question).await?.pop().unwrap_or_default();
     let version = text(&row, 0);
     let mariadb = version.contains("MariaDB") || text(&row, 1).contains("MariaDB");
@@ -41,10 +42,11 @@ pub async fn nature(connection: &mut Connection) -> Result<Nature> {
     let max_packet =
         row.get(7).and_then(Value::as_int).and_then(|bytes| usize::try_from(bytes).ok());
     debug_assert!(matches!(connection.place().address, Address::Server(_)));
-    Ok(Nature {
+    let nature = Nature {
         dialect,
         version: format!("{} {number}", if mariadb { "MariaDB" } else { "MySQL" }),
         identity: format!("{server}|{database}"),
         max_packet: max_packet.unwrap_or(1 << 20),
-    })
+    };
+    Ok((nature, row.get(9).and_then(Value::as_int) == Some(1)))
 }

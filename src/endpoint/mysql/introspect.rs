@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::endpoint::introspect::{self, Trigger};
 use crate::endpoint::sql::{SIGNED, TEXT, UNSIGNED};
-use crate::endpoint::{Connection, Dialect, Statement, introspect};
+use crate::endpoint::{Connection, Dialect, Statement};
 use crate::error::Result;
 use crate::model::{
     Column, Computed, DefaultValue, ForeignKey, Index, Kind, Reaction, Row, Table, Unique, Value,
@@ -12,7 +13,8 @@ use crate::model::{
 const TABLES: &str = "SELECT t.TABLE_NAME,IFNULL(t.ENGINE,''),CAST(IFNULL(t.TABLE_ROWS,0) AS UNSIGNED),IFNULL(t.TABLE_COLLATION,'') \
     FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA=DATABASE() AND t.TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY 1";
 
-const TRIGGERS: &str = "SELECT EVENT_OBJECT_TABLE,ACTION_STATEMENT FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA=DATABASE()";
+const TRIGGERS: &str = "SELECT EVENT_OBJECT_TABLE,ACTION_STATEMENT,ACTION_TIMING,EVENT_MANIPULATION \
+    FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA=DATABASE()";
 
 const COLUMNS: &str = "SELECT TABLE_NAME,COLUMN_NAME,DATA_TYPE,COLUMN_TYPE,IS_NULLABLE,IFNULL(EXTRA,''),\
     COLUMN_DEFAULT,CAST(IFNULL(CHARACTER_MAXIMUM_LENGTH,0) AS UNSIGNED),CAST(IFNULL(CHARACTER_OCTET_LENGTH,0) AS UNSIGNED),\
@@ -24,12 +26,13 @@ const INDEXES: &str = "SELECT TABLE_NAME,INDEX_NAME,IFNULL(COLUMN_NAME,''),CAST(
     FROM information_schema.STATISTICS WHERE TABLE_SCHEMA=DATABASE() \
     ORDER BY TABLE_NAME,INDEX_NAME='PRIMARY' DESC,INDEX_NAME,SEQ_IN_INDEX";
 
-/// Children in other databases of the server count too: a cascade reaches them as well.
+/// Children in other databases of the server count too: a cascade reaches them as well. Of parents in other databases nothing is
+/// known but that there are such.
 const FOREIGN_KEYS: &str = "SELECT k.TABLE_NAME,k.CONSTRAINT_NAME,k.COLUMN_NAME,k.REFERENCED_TABLE_NAME,k.REFERENCED_COLUMN_NAME,r.DELETE_RULE,r.UPDATE_RULE,\
-    IF(k.TABLE_SCHEMA=DATABASE(),'',k.TABLE_SCHEMA) \
+    IF(k.TABLE_SCHEMA=DATABASE(),'',k.TABLE_SCHEMA),IF(k.REFERENCED_TABLE_SCHEMA=DATABASE(),'',k.REFERENCED_TABLE_SCHEMA) \
     FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r \
     ON r.CONSTRAINT_SCHEMA=k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME=k.CONSTRAINT_NAME AND r.TABLE_NAME=k.TABLE_NAME \
-    WHERE k.REFERENCED_TABLE_SCHEMA=DATABASE() \
+    WHERE k.REFERENCED_TABLE_SCHEMA=DATABASE() OR k.TABLE_SCHEMA=DATABASE() AND k.REFERENCED_TABLE_SCHEMA IS NOT NULL \
     ORDER BY k.TABLE_SCHEMA,k.TABLE_NAME,k.CONSTRAINT_NAME,k.ORDINAL_POSITION";
 
 /// MariaDB's JSON is a LONGTEXT with this check.
@@ -73,6 +76,9 @@ pub async fn tables(
             referenced_by: Vec::new(),
             transactional: text(&row, 1).eq_ignore_ascii_case("innodb"),
             triggers: false,
+            bends_inserts: false,
+            bends_updates: false,
+            refers_elsewhere: false,
             touches: Vec::new(),
             estimated_rows: number(&row, 2),
         };
@@ -104,10 +110,17 @@ pub async fn tables(
         table.uniques.retain(|unique| !unique.columns.contains(&usize::MAX));
     }
     let foreign_keys =
-        connection.fetch(&Statement::new(FOREIGN_KEYS).cells(vec![TEXT; 8]).plain()).await?;
+        connection.fetch(&Statement::new(FOREIGN_KEYS).cells(vec![TEXT; 9]).plain()).await?;
     add_foreign_keys(&mut tables, &foreign_keys);
-    let triggers = connection.fetch(&Statement::new(TRIGGERS).cells([TEXT, TEXT]).plain()).await?;
-    introspect::add_triggers(&mut tables, triggers.iter().map(|row| (text(row, 0), text(row, 1))));
+    let triggers = connection.fetch(&Statement::new(TRIGGERS).cells(vec![TEXT; 4]).plain()).await?;
+    // Only before a row is there can a trigger change it.
+    let bends = |row: &Row, event: &str| text(row, 2) == "BEFORE" && text(row, 3) == event;
+    let trigger = |row: &Row| Trigger {
+        table: text(row, 0),
+        sql: text(row, 1),
+        bends: ["INSERT", "UPDATE"].map(|event| bends(row, event)),
+    };
+    introspect::add_triggers(&mut tables, triggers.iter().map(trigger));
     Ok(tables)
 }
 
@@ -134,6 +147,12 @@ fn add_foreign_keys(tables: &mut HashMap<String, Table>, rows: &[Row]) {
     let mut found: Vec<ForeignKey> = Vec::new();
     for row in rows {
         let (child, name) = (text(row, 0), text(row, 1));
+        if optional(row, 8).is_some() {
+            if let Some(child) = tables.get_mut(&child) {
+                child.refers_elsewhere = true;
+            }
+            continue;
+        }
         let child_database = optional(row, 7);
         match found.last_mut() {
             Some(key)

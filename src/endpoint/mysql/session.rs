@@ -24,6 +24,7 @@ pub fn setup(place: &Place, purpose: Purpose) -> impl Iterator<Item = String> {
     let isolation = match purpose {
         Purpose::Snapshot => "REPEATABLE READ",
         Purpose::Write => "READ COMMITTED",
+        Purpose::Uncommitted => "READ UNCOMMITTED",
     };
     // Whole seconds, and never zero: a server takes 0 for "do not wait", which MySQL refuses.
     let wait = place.patience.lock.as_secs().max(1);
@@ -32,7 +33,7 @@ pub fn setup(place: &Place, purpose: Purpose) -> impl Iterator<Item = String> {
         format!(
             "SET NAMES utf8mb4,SESSION sql_mode='{SQL_MODE}',SESSION time_zone='+00:00',\
              SESSION innodb_lock_wait_timeout={wait},SESSION group_concat_max_len=1048576,\
-             SESSION foreign_key_checks=1,SESSION unique_checks=1"
+             SESSION foreign_key_checks=1,SESSION unique_checks=1,SESSION autocommit=1"
         ),
         format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"),
     ];

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use crate::endpoint::introspect::{self, Trigger};
 use crate::endpoint::sql::{SIGNED, TEXT};
-use crate::endpoint::{Connection, Statement, introspect};
+use crate::endpoint::{Connection, Statement};
 use crate::error::Result;
 use crate::model::{
     Column, Computed, DefaultValue, ForeignKey, Index, Kind, Reaction, Row, Table, Unique, Value,
@@ -62,7 +63,10 @@ pub async fn tables(connection: &mut Connection) -> Result<HashMap<String, Table
         }
     }
     let triggers = connection.fetch(&Statement::new(TRIGGERS).cells([TEXT, TEXT])).await?;
-    introspect::add_triggers(&mut tables, triggers.iter().map(|row| (text(row, 0), text(row, 1))));
+    // Whenever a trigger fires here, it may write to its own table.
+    let trigger =
+        |row: &Row| Trigger { table: text(row, 0), sql: text(row, 1), bends: [true, true] };
+    introspect::add_triggers(&mut tables, triggers.iter().map(trigger));
     Ok(tables)
 }
 
@@ -79,6 +83,9 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
         referenced_by: Vec::new(),
         transactional: true,
         triggers: false,
+        bends_inserts: false,
+        bends_updates: false,
+        refers_elsewhere: false,
         touches: Vec::new(),
         estimated_rows: 0,
     };

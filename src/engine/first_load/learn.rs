@@ -28,7 +28,8 @@ pub(super) struct Passed {
     pub entry: Option<Entry>,
 }
 
-/// Writes down what passes. Everything is one transaction on LOCAL, which ends when the rows are there.
+/// Writes down what passes. Everything is one transaction on LOCAL, which ends after that of the rows: a base without its rows
+/// would take them for deleted.
 pub(super) struct Learner<'a> {
     run: &'a Run,
     pair: &'a TablePair,
@@ -82,16 +83,18 @@ impl<'a> Learner<'a> {
 
     /// Takes note of rows.
     pub async fn pass(&mut self, rows: Vec<Passed>) -> Result<()> {
-        let heaps = self.waiting.len();
-        if heaps == 0 {
-            return self.write(rows).await;
+        if let Some(mut local) = self.local.take() {
+            let written = self.write(&mut local, rows).await;
+            self.local = Some(local);
+            return written;
         }
+        let heaps = self.waiting.len();
         let heap = |ordinal: u64| if heaps == 1 { 0 } else { (ordinal >> 58) as usize };
         rows.iter().try_for_each(|row| self.waiting[heap(row.ordinal)].push(row))
     }
 
     /// Writes rows, which come in the order of ordinals.
-    async fn write(&mut self, rows: Vec<Passed>) -> Result<()> {
+    async fn write(&mut self, line: &mut Connection, rows: Vec<Passed>) -> Result<()> {
         for Passed { ordinal, key, entry } in rows {
             self.images.push(PreImage {
                 write: Write::Insert,
@@ -107,40 +110,49 @@ impl<'a> Learner<'a> {
             self.entries.extend(entry.filter(|_| !shares).map(|entry| (ordinal, entry)));
             self.last = Some(ordinal);
             if self.images.len() >= IMAGES {
-                self.write_images().await?;
+                self.write_images(line).await?;
             }
             // The next row may share its place with the last one.
             if self.entries.len() > ENTRIES && !self.pair.form.is_hashed() {
                 let next = self.entries.split_off(ENTRIES);
                 let from = self.entries.first().map_or(0, |(first, _)| *first);
-                self.write_entries(from).await?;
+                self.write_entries(line, from).await?;
                 self.entries = next;
             }
         }
         Ok(())
     }
 
-    async fn write_images(&mut self) -> Result<()> {
-        let Some(local) = &mut self.local else { return Ok(()) };
+    async fn write_images(&mut self, line: &mut Connection) -> Result<()> {
         let (dialect, run) = (self.run.dialect(Side::Local), &self.run.run_id);
-        undo::record(local, dialect, run, &self.pair.name, self.target, &self.images).await?;
+        undo::record(line, dialect, run, &self.pair.name, self.target, &self.images).await?;
         self.images.clear();
         Ok(())
     }
 
-    async fn write_entries(&mut self, from: u64) -> Result<()> {
-        if let (Some(base), Some(local)) = (&mut self.base, &mut self.local) {
-            *base = base.with_more(local, from, &self.entries).await?;
+    async fn write_entries(&mut self, line: &mut Connection, from: u64) -> Result<()> {
+        if let Some(base) = &mut self.base {
+            *base = base.with_more(line, from, &self.entries).await?;
         }
         self.entries.clear();
         Ok(())
     }
 
-    /// Writes what waits and keeps it all. Answers the base, where there is one.
-    pub async fn keep(mut self) -> Result<Option<Base>> {
+    /// Writes what waits, on a line of others' where there is one, who then keep it or not. Answers the base, where there is one.
+    pub async fn finish(&mut self, theirs: Option<&mut Connection>) -> Result<Option<Base>> {
+        if let Some(line) = theirs {
+            return self.write_rest(line).await;
+        }
         if self.local.is_none() {
             self.begin().await?;
         }
+        let Some(mut local) = self.local.take() else { return Ok(None) };
+        let base = self.write_rest(&mut local).await;
+        self.local = Some(local);
+        base
+    }
+
+    async fn write_rest(&mut self, line: &mut Connection) -> Result<Option<Base>> {
         for (number, heap) in std::mem::take(&mut self.waiting).into_iter().enumerate() {
             self.run.cancel.check()?;
             let mut batches = heap.drain()?;
@@ -150,23 +162,29 @@ impl<'a> Learner<'a> {
                     if rows.is_empty() {
                         break;
                     }
-                    self.write(rows).await?;
+                    self.write(line, rows).await?;
                 }
                 continue;
             }
             let mut rows = batches.next(usize::MAX)?;
             rows.sort_unstable_by_key(|row| row.ordinal);
-            self.write(rows).await?;
-            self.write_entries((number as u64) << 58).await?;
+            self.write(line, rows).await?;
+            self.write_entries(line, (number as u64) << 58).await?;
         }
-        self.write_images().await?;
+        self.write_images(line).await?;
         let from = self.entries.first().map_or(0, |(first, _)| *first);
-        self.write_entries(from).await?;
-        let Some(mut local) = self.local.take() else { return Ok(None) };
-        let kept = local.commit().await;
-        kept.map_err(|fault| fault.fatal(local.place()))?;
-        local.close().await;
-        Ok(self.base)
+        self.write_entries(line, from).await?;
+        Ok(self.base.clone())
+    }
+
+    /// Keeps it all.
+    pub async fn keep(self) -> Result<()> {
+        if let Some(mut local) = self.local {
+            let kept = local.commit().await;
+            kept.map_err(|fault| fault.fatal(local.place()))?;
+            local.close().await;
+        }
+        Ok(())
     }
 
     /// Forgets it all.

@@ -2,25 +2,29 @@
 //!
 //! Nothing is decided here that the merge would not decide: without a base, a row that one side alone has is copied. What is
 //! not taken in (a row that does not fit, a table whose server declines) is left to the ordinary way, which names it. Rows are
-//! signed while they pass; the base learns of them, and the side that took them is asked what it makes of them. Foreign
+//! signed while they pass; the base learns of them, and the side that took them is asked what it makes of them before it keeps them:
+//! whatever differs then is the server's doing, and the table is given up. Foreign
 //! keys are looked after once every table is there; afterwards the table is looked at like any other, unless it was seen to hold
 //! what it was sent.
 
 mod learn;
+mod orphans;
 mod take_in;
 
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 
+use self::orphans::{any_orphans, orphans_go};
 use self::take_in::one_table;
 use super::ledger::Turn;
 use super::table::TableRun;
 use super::{Lines, Run};
-use crate::endpoint::{Connection, Dialect, Fault, Purpose, read, write};
+use crate::endpoint::{Dialect, read};
 use crate::error::Result;
-use crate::journal::base::{Base, Step};
-use crate::model::{Key, PerSide, Side};
+use crate::journal::base::Base;
+use crate::journal::stamp::Standing;
+use crate::model::{Kind, PerSide, Side};
 use crate::plan::schema_match::TablePair;
 
 /// A table that is to be filled.
@@ -105,7 +109,9 @@ pub async fn fill(run: &Run, lines: &mut Lines, turns: &mut [Turn]) -> Result<()
 /// Whether a table can be filled, and which side of it.
 async fn job(run: &Run, lines: &mut Lines, table: &TableRun, turn: usize) -> Result<Option<Job>> {
     let pair = &table.pair;
-    let none = table.base.is_none() && table.open_conflicts.is_empty() && !pair.is_bag();
+    // A base that can be carried over knows of rows that were deleted since.
+    let none = matches!(table.base.standing, Standing::None | Standing::Foreign);
+    let none = none && table.open_conflicts.is_empty() && !pair.is_bag();
     if !none || pair.has_quiet_columns() {
         return Ok(None);
     }
@@ -122,11 +128,21 @@ async fn job(run: &Run, lines: &mut Lines, table: &TableRun, turn: usize) -> Res
     let view = run.view(pair, source);
     let large =
         read::has_more(&mut lines.snapshots[source], &view, run.settings.batch_size).await?;
-    let plain = !pair.tables[target].triggers && pair.tables[target].transactional;
-    if !allowed || !plain {
+    let into = &pair.tables[target];
+    let plain = !into.triggers && into.transactional && !into.refers_elsewhere;
+    if !allowed || !plain || rounds(pair, target) {
         return Ok(None);
     }
     Ok(Some(Job { turn, target, pair: pair.clone(), large }))
+}
+
+/// Whether a table rounds numbers without a word: `DOUBLE(10,2)` does, where the same column of the other side does not.
+fn rounds(pair: &TablePair, target: Side) -> bool {
+    pair.columns.iter().any(|column| {
+        let (into, from) = (&column.sides[target], &column.sides[target.other()]);
+        let inexact = matches!(into.kind, Kind::Float | Kind::Double);
+        inexact && into.declared.contains('(') && into.declared != from.declared
+    })
 }
 
 /// A table whose parents' table has no rows yet and is not filled either would consist of orphans.
@@ -159,84 +175,4 @@ async fn without_parents_stay(
             None => return Ok(()),
         }
     }
-}
-
-/// Whether any row of these tables refers to nothing.
-async fn any_orphans(run: &Run, pairs: &[(Side, TablePair)]) -> Result<bool> {
-    for target in Side::BOTH {
-        let mut line = None;
-        for (_, pair) in pairs.iter().filter(|(side, _)| *side == target) {
-            let view = run.view(pair, target);
-            for key in &pair.tables[target].foreign_keys {
-                run.cancel.check()?;
-                if line.is_none() {
-                    line = Some(run.endpoints[target].connect(Purpose::Write).await?);
-                }
-                let Some(line) = &mut line else { continue };
-                let found = write::all_orphans(line, &view, key).await;
-                if !found.map_err(|fault| fault.fatal(line.place()))?.is_empty() {
-                    return Ok(true);
-                }
-            }
-        }
-        if let Some(line) = line {
-            line.close().await;
-        }
-    }
-    Ok(false)
-}
-
-/// Takes away again what refers to nothing: rows whose parents went while they came, or never were. The base forgets them
-/// first, or it would take them for deleted.
-async fn orphans_go(run: &Run, filled: &mut [Filled]) -> Result<()> {
-    let mut lines = PerSide::<Option<Connection>>::default();
-    let mut clean = false;
-    while !clean {
-        clean = true;
-        for Filled { job, base, settled, .. } in &mut *filled {
-            run.cancel.check()?;
-            let target = job.target;
-            if lines[target].is_none() {
-                let mut line = run.endpoints[target].connect(Purpose::Write).await?;
-                let fatal = |fault: Fault| fault.fatal(run.endpoints[target].place());
-                line.check_foreign_keys(false).await.map_err(fatal)?;
-                lines[target] = Some(line);
-            }
-            let Some(line) = &mut lines[target] else { continue };
-            let view = run.view(&job.pair, target);
-            let fatal = |fault: Fault| fault.fatal(run.endpoints[target].place());
-            for key in &job.pair.tables[target].foreign_keys {
-                let orphans = write::all_orphans(line, &view, key).await.map_err(fatal)?;
-                for keys in orphans.chunks(500) {
-                    (clean, *settled) = (false, false);
-                    if let Some(base) = base {
-                        *base = forget(run, base, &job.pair, keys).await?;
-                    }
-                    write::delete(line, &view, keys).await.map_err(fatal)?;
-                }
-            }
-        }
-    }
-    for side in Side::BOTH {
-        if let Some(line) = lines[side].take() {
-            line.close().await;
-        }
-    }
-    Ok(())
-}
-
-/// The base without some keys.
-async fn forget(run: &Run, base: &Base, pair: &TablePair, keys: &[Key]) -> Result<Base> {
-    let mut ordinals: Vec<u64> = keys.iter().filter_map(|key| pair.form.ordinal(key)).collect();
-    ordinals.sort_unstable();
-    ordinals.dedup();
-    let steps: Vec<(u64, Step)> =
-        ordinals.into_iter().map(|ordinal| (ordinal, Step::Forget)).collect();
-    let mut local = run.endpoints.local.connect(Purpose::Write).await?;
-    let fatal = |fault: Fault| fault.fatal(run.endpoints.local.place());
-    local.begin().await.map_err(fatal)?;
-    let base = base.with_steps(&mut local, &steps).await?;
-    local.commit().await.map_err(fatal)?;
-    local.close().await;
-    Ok(base)
 }

@@ -14,11 +14,11 @@ use crate::capture::digest;
 use crate::endpoint::load::{Declined, Loader, Pack, Parcel};
 use crate::endpoint::mysql::sign::Signer;
 use crate::endpoint::read::{self, Sign, Travelling};
-use crate::endpoint::{Dialect, Purpose, View};
+use crate::endpoint::{Connection, Dialect, Purpose, View};
 use crate::engine::Run;
 use crate::error::{Result, SyncError};
-use crate::journal::base::{self, Base};
-use crate::model::{Column, PerSide, Row, Side, fit};
+use crate::journal::base::Base;
+use crate::model::{Column, Kind, PerSide, Row, Side, fit};
 use crate::plan::merge::Entry;
 use crate::plan::schema_match::{ColumnPair, TablePair};
 
@@ -97,34 +97,82 @@ async fn take_in(
         (Ok(rows), Ok(sent), Ok(heavy)) if rows == sent.rows => Ok((rows, sent.left_out + heavy)),
         (Ok(rows), Ok(sent), _) => Err(format!("{rows} rows of {}", sent.rows)),
     };
-    let ended = loader.end(outcome.is_ok()).await;
-    let (rows, left_out) = match outcome.and_then(|rows| ended.map(|()| rows)) {
-        Ok(rows) => rows,
+    // Nobody else sees the rows yet: what the target holds otherwise now, it has understood otherwise.
+    let taken = match outcome {
+        Ok((rows, left_out)) => {
+            let remembered = remember(run, job, &mut learner, &mut loader, by_text).await;
+            remembered.map(|(base, held)| (rows, base, held && left_out == 0))
+        }
+        Err(problem) => Err(problem),
+    };
+    let ended = loader.end(taken.is_ok()).await;
+    let (rows, base, settled) = match taken.and_then(|taken| ended.map(|()| taken)) {
+        Ok(taken) => taken,
         Err(problem) => {
             learner.drop().await;
             return Err(problem);
         }
     };
-    let kept = learner.keep().await;
-    let base = kept.inspect_err(|error| tracing::info!(%error, "nothing is remembered")).ok();
-    let base = base.flatten();
     drop(loading);
-    let Some(kept) = base else { return Ok((rows, None, false)) };
-    let held = holds(run, job, &kept, by_text).await.unwrap_or_default();
-    if !held[target] && !by_text {
-        // Either an application was quicker or the server understood a cell otherwise: nobody can tell.
-        let base = forgotten(run, job).await.map(|()| None).unwrap_or(Some(kept));
-        return Ok((rows, base, false));
-    }
-    Ok((rows, Some(kept), held.remote && held.local && left_out == 0))
+    // Without a base the next look finds equal rows on both sides, and learns of them.
+    let kept = learner.keep().await;
+    let kept = kept.inspect_err(|error| tracing::info!(%error, "nothing is remembered")).is_ok();
+    Ok((rows, base.filter(|_| kept), settled && kept))
 }
 
-/// The base knows nothing of a table.
-async fn forgotten(run: &Run, job: &Job) -> Result<()> {
-    let mut local = run.endpoints.local.connect(Purpose::Write).await?;
-    base::forget(&mut local, run.dialect(Side::Local), &job.pair.name).await?;
-    local.close().await;
-    Ok(())
+/// Writes down what passed, and asks both sides whether they hold it. Answers the base, where there is one, and whether the side
+/// that the rows come from still holds what it says.
+async fn remember(
+    run: &Run,
+    job: &Job,
+    learner: &mut Learner<'_>,
+    loader: &mut Loader,
+    by_text: bool,
+) -> std::result::Result<(Option<Base>, bool), Declined> {
+    let said = |error: SyncError| error.to_string();
+    let (target, source) = (job.target, job.target.other());
+    // A file takes one writer: what is remembered of a file's rows goes in with them.
+    let one_file = target == Side::Local && run.dialect(target) == Dialect::Sqlite;
+    let theirs = loader.line().filter(|_| one_file);
+    let Some(base) = learner.finish(theirs).await.map_err(said)? else { return Ok((None, false)) };
+    let (came, held) = tokio::join!(
+        async {
+            if let Some(line) = loader.line() {
+                return holds(run, job, target, &base, line).await;
+            }
+            let mut line = run.endpoints[target].connect(Purpose::Uncommitted).await?;
+            let came = holds(run, job, target, &base, &mut line).await;
+            line.close().await;
+            came
+        },
+        async {
+            // Rows that were signed in their server's own words, or always by the engine, were read for it.
+            if by_text || run.dialect(source) == Dialect::Sqlite {
+                return Ok(true);
+            }
+            let mut line = run.endpoints[source].connect(Purpose::Snapshot).await?;
+            let held = holds(run, job, source, &base, &mut line).await;
+            line.close().await;
+            held
+        }
+    );
+    if !came.map_err(said)? {
+        return Err("the rows came out differently".to_owned());
+    }
+    Ok((Some(base), held.unwrap_or_default()))
+}
+
+/// Whether a side holds what the base says.
+async fn holds(
+    run: &Run,
+    job: &Job,
+    side: Side,
+    base: &Base,
+    line: &mut Connection,
+) -> Result<bool> {
+    let view = run.view(&job.pair, side);
+    let proposal = digest::propose(line, &view, base, &BTreeSet::new()).await;
+    proposal.map(|proposal| proposal.spans.is_empty())
 }
 
 /// Rows that were passed on, and such as were not.
@@ -230,24 +278,6 @@ impl<'a> Passing<'a> {
     }
 }
 
-/// Which sides hold what the base says, by their own signatures. A side whose rows were signed in its server's own words, or
-/// always by the engine, was read for it.
-async fn holds(run: &Run, job: &Job, base: &Base, by_text: bool) -> Result<PerSide<bool>> {
-    let source = job.target.other();
-    let asked = async |side: Side| {
-        if side == source && (by_text || run.dialect(side) == Dialect::Sqlite) {
-            return Ok(true);
-        }
-        let mut line = run.endpoints[side].connect(Purpose::Snapshot).await?;
-        let view = run.view(&job.pair, side);
-        let proposal = digest::propose(&mut line, &view, base, &BTreeSet::new()).await;
-        line.close().await;
-        proposal.map(|proposal| proposal.spans.is_empty())
-    };
-    let (remote, local) = tokio::join!(asked(Side::Remote), asked(Side::Local));
-    Ok(PerSide::new(remote?, local?))
-}
-
 /// Whether rows can be passed on without being made to fit.
 fn takes_as_it_is(run: &Run, job: &Job) -> bool {
     let (target, source) = (job.target, job.target.other());
@@ -261,7 +291,9 @@ fn column_takes_as_it_is(from: &Column, to: &Column) -> bool {
     let set = |column: &Column| {
         column.collation.as_ref().and_then(|name| name.split('_').next()).map(ToOwned::to_owned)
     };
-    from.kind == to.kind && (to.nullable || !from.nullable) && set(from) == set(to)
+    // MySQL makes doubles of decimals within JSON: what it would change is for `fit` to see.
+    let plain = !matches!(to.kind, Kind::Json { binary: true });
+    plain && from.kind == to.kind && (to.nullable || !from.nullable) && set(from) == set(to)
 }
 
 /// Whether every unique key of the target is one of the source's under the same collations, so that nobody need look for

@@ -83,7 +83,9 @@ async fn untie_some(
                 }
                 return strands.iter().map(|strand| strand.rows.len() as u64).sum();
             }
-            Ok(Outcome::Without(_)) if checks == Checks::On => checks = Checks::Off,
+            Ok(Outcome::Without(_)) if checks == Checks::On && checkable(&strands, target) => {
+                checks = Checks::Off;
+            }
             Ok(Outcome::Without(refused)) if left_out < LEFT_OUT => {
                 left_out += 1;
                 checks = Checks::On;
@@ -103,6 +105,11 @@ async fn untie_some(
         }
     }
     0
+}
+
+/// Whether every reference of these rows can be asked for: only then may the side stop looking after them.
+fn checkable(strands: &[Strand], target: Side) -> bool {
+    strands.iter().all(|strand| !strand.pair.tables[target].refers_elsewhere)
 }
 
 /// One transaction, rolled back unless all of it went in.
