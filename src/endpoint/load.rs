@@ -14,6 +14,10 @@ use crate::config::Address;
 use crate::error::Result;
 use crate::model::Row;
 
+/// Bytes of a SQLite file's pages that are kept in memory during a load: with the 2 MB that SQLite keeps otherwise, every index
+/// is read and written again and again.
+const CACHE: usize = 16 << 20;
+
 /// Rows on their way into a table.
 pub enum Parcel {
     /// As the engine holds them.
@@ -97,6 +101,11 @@ impl Loader {
             Way::Statements(line) => line,
         };
         line.check_foreign_keys(false).await.map_err(|fault| said(fault, line))?;
+        if view.dialect == Dialect::Sqlite {
+            // Negative numbers are KiB.
+            let cache = Statement::new(format!("PRAGMA cache_size=-{}", CACHE >> 10));
+            line.execute(&cache).await.map_err(|fault| said(fault, line))?;
+        }
         line.begin().await.map_err(|fault| said(fault, line))?;
         let mut taken = 0;
         while let Some(parcel) = rows.recv().await {
