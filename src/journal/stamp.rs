@@ -30,7 +30,7 @@ pub struct Stamp {
 }
 
 /// How the base is written now.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// How a stored base stands to what would be made now.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,6 +12,8 @@ pub struct Decimal(String);
 /// Digits beyond this are refused: no supported server has a wider number (DECIMAL(65,30), and the
 /// widest double has 309 digits before its point and 324 zeros behind it).
 const MAX_DIGITS: usize = 700;
+/// A number of so many letters has at most 15 digits, all of which a double keeps.
+const ALWAYS_EXACT: usize = 15;
 
 impl Decimal {
     /// Reads `-12.50`, `1e3`, `.5`; `None` where the text is no decimal number.
@@ -26,10 +28,17 @@ impl Decimal {
             None => (text, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let digits: String = [whole, fraction].concat();
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        let are_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if mantissa.len() - usize::from(mantissa.contains('.')) == 0
+            || !are_digits(whole)
+            || !are_digits(fraction)
+        {
             return None;
         }
+        if exponent == 0 && mantissa.len() <= MAX_DIGITS {
+            return Some(Self::spelled(negative, whole, fraction));
+        }
+        let digits = [whole, fraction].concat();
         let point = i64::try_from(whole.len()).ok()? + i64::from(exponent);
         Self::assemble(negative, &digits, point)
     }
@@ -43,10 +52,6 @@ impl Decimal {
         if point.unsigned_abs() > MAX_DIGITS as u64 || digits.len() > MAX_DIGITS {
             return None;
         }
-        let mut text = String::new();
-        if negative {
-            text.push('-');
-        }
         let (whole, fraction) = if let Ok(point) = usize::try_from(point) {
             let padded = format!("{digits:0<point$}");
             let (whole, fraction) = padded.split_at(point);
@@ -55,25 +60,39 @@ impl Decimal {
             let zeros = usize::try_from(point.unsigned_abs()).ok()?;
             (String::new(), format!("{}{digits}", "0".repeat(zeros)))
         };
+        Some(Self::spelled(negative, &whole, &fraction))
+    }
+
+    /// The one spelling of digits before and behind a point.
+    fn spelled(negative: bool, whole: &str, fraction: &str) -> Self {
         let whole = whole.trim_start_matches('0');
         let fraction = fraction.trim_end_matches('0');
+        let mut text = String::with_capacity(whole.len() + fraction.len() + 3);
+        if negative && !(whole.is_empty() && fraction.is_empty()) {
+            text.push('-');
+        }
         text.push_str(if whole.is_empty() { "0" } else { whole });
         if !fraction.is_empty() {
             text.push('.');
             text.push_str(fraction);
         }
-        Some(Self(text))
+        Self(text)
     }
 
     /// The shortest decimal number that reads back as exactly this double; `None` for NaN and infinity.
     pub fn from_f64(number: f64) -> Option<Self> {
-        number.is_finite().then(|| Self::parse(&format!("{number:e}"))).flatten()
+        // Rust spells doubles as shortly as they read back, without exponents; only zero has two spellings.
+        let number = if number == 0.0 { 0.0 } else { number };
+        number.is_finite().then(|| Self(number.to_string()))
     }
 
     /// The double with this very value in its shortest spelling, or `None` where a double would be
     /// another number.
     pub fn to_f64_exact(&self) -> Option<f64> {
         let number: f64 = self.0.parse().ok()?;
+        if self.0.len() <= ALWAYS_EXACT {
+            return Some(number);
+        }
         (Self::from_f64(number).as_ref() == Some(self)).then_some(number)
     }
 
@@ -115,6 +134,8 @@ impl fmt::Display for Decimal {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -133,6 +154,34 @@ mod tests {
         }
         for text in ["", ".", "-", "1.2.3", "12a", "e5", "1e", "NaN", "1e999999"] {
             assert_eq!(Decimal::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn doubles_have_the_spelling_of_their_digits(bits: u64) {
+            let number = f64::from_bits(bits);
+            let digits = format!("{number:e}");
+            let expected = number.is_finite().then(|| Decimal::parse(&digits)).flatten();
+            prop_assert_eq!(Decimal::from_f64(number), expected.clone());
+            prop_assert_eq!(expected.and_then(|decimal| decimal.to_f64_exact()).map(|same| same + 0.0), number.is_finite().then_some(number + 0.0));
+        }
+
+        #[test]
+        fn a_spelling_is_read_as_its_digits(whole in "[0-9]{0,20}", fraction in "[0-9]{0,20}", negative: bool) {
+            prop_assume!(!whole.is_empty() || !fraction.is_empty());
+            let sign = if negative { "-" } else { "" };
+            let point = i64::try_from(whole.len()).unwrap();
+            let assembled = Decimal::assemble(negative, &[whole.as_str(), &fraction].concat(), point);
+            prop_assert_eq!(Decimal::parse(&format!("{sign}{whole}.{fraction}")), assembled);
+        }
+
+        #[test]
+        fn short_numbers_are_doubles_exactly(text in "-?[0-9]{1,7}\\.[0-9]{1,6}") {
+            let decimal = Decimal::parse(&text).unwrap();
+            let number: f64 = decimal.as_str().parse().unwrap();
+            prop_assert_eq!(decimal.to_f64_exact(), Some(number));
+            prop_assert_eq!(Decimal::from_f64(number), Some(decimal));
         }
     }
 

@@ -101,7 +101,11 @@ impl FromStr for Time {
         if text.contains('.') && fraction.is_empty() {
             return Err(NotTemporal);
         }
-        let micros = number(&format!("{fraction:0<6}"), 6, 999_999)?;
+        let micros = number(fraction, fraction.len(), 999_999).or(if fraction.is_empty() {
+            Ok(0)
+        } else {
+            Err(NotTemporal)
+        })? * 10_u32.pow(6 - u32::try_from(fraction.len()).map_err(|_| NotTemporal)?);
         let time = Self {
             negative: false,
             hours: u16::try_from(number(hours, hours.len(), 838)?).map_err(|_| NotTemporal)?,
@@ -132,17 +136,42 @@ pub fn fraction_digits(micros: u32) -> u8 {
     (0..=6).find(|digits| micros.is_multiple_of(10_u32.pow(6 - u32::from(*digits)))).unwrap_or(6)
 }
 
+/// Writes a number with leading zeros over the whole of a stretch of a text. Formatting takes several times as long, and every
+/// row with a date goes through here.
+fn put(stretch: &mut [u8], mut number: u32) {
+    for digit in stretch.iter_mut().rev() {
+        *digit = b'0' + (number % 10).to_le_bytes()[0];
+        number /= 10;
+    }
+}
+
+/// Digits and what stands between them are ASCII.
+fn say(f: &mut fmt::Formatter<'_>, text: &[u8]) -> fmt::Result {
+    f.write_str(std::str::from_utf8(text).map_err(|_| fmt::Error)?)
+}
+
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+        let mut text = *b"0000-00-00";
+        put(&mut text[..4], self.year.into());
+        put(&mut text[5..7], self.month.into());
+        put(&mut text[8..], self.day.into());
+        say(f, &text)
     }
 }
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.negative { "-" } else { "" };
-        write!(f, "{sign}{:02}:{:02}:{:02}", self.hours, self.minutes, self.seconds)?;
-        if self.micros == 0 { Ok(()) } else { write!(f, ".{:06}", self.micros) }
+        let mut text = *b"-000:00:00.000000";
+        put(&mut text[1..4], self.hours.into());
+        put(&mut text[5..7], self.minutes.into());
+        put(&mut text[8..10], self.seconds.into());
+        put(&mut text[11..], self.micros);
+        if self.negative {
+            f.write_str("-")?;
+        }
+        let start = if self.hours > 99 { 1 } else { 2 };
+        say(f, &text[start..if self.micros == 0 { 10 } else { 17 }])
     }
 }
 

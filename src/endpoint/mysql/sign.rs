@@ -104,7 +104,7 @@ pub fn server_text<'a>(value: &'a Value, column: &Column) -> Option<Cow<'a, [u8]
         (Value::Text(text) | Value::Json(text), _) => Some(Cow::Borrowed(text.as_bytes())),
         (Value::Bytes(bytes), _) => Some(Cow::Borrowed(bytes)),
         (Value::Int(year), Kind::Year) => owned(format!("{year:04}")),
-        (Value::Int(number), _) => owned(number.to_string()),
+        (Value::Int(number), _) => owned(number_text(*number)),
         (Value::Decimal(number), Kind::Decimal { scale, .. }) => {
             owned(number.with_scale(usize::from(*scale)))
         }
@@ -119,6 +119,11 @@ pub fn server_text<'a>(value: &'a Value, column: &Column) -> Option<Cow<'a, [u8]
         (Value::Time(time), _) => owned(time.to_string()),
         (Value::Uuid(uuid), _) => owned(uuid_dashed(uuid)),
     }
+}
+
+/// Most numbers fit 64 bits, which are spelled much faster than 128.
+fn number_text(number: i128) -> String {
+    i64::try_from(number).map_or_else(|_| number.to_string(), |short| short.to_string())
 }
 
 /// A time with so many digits behind the second.

@@ -1,6 +1,8 @@
 //! Signatures of SQLite's rows, computed by the engine.
 
 use std::borrow::Cow;
+use std::fmt::Display;
+use std::io::Write as _;
 
 use sha2::{Digest, Sha256};
 
@@ -8,7 +10,7 @@ use crate::model::key::first_64_bits;
 use crate::model::{Signature, Value};
 use crate::plan::merge::QUIET;
 
-/// 64 bits of SHA-256 over every cell, each with its class and length before it.
+/// 64 bits of SHA-256 over every cell, each with its length and class behind it.
 ///
 /// Cells are signed in the form in which the engine holds them: a moment is the same moment with or
 /// without the zeros of its fraction.
@@ -29,26 +31,37 @@ pub fn signature<'a>(
 fn hash<'a>(cells: impl Iterator<Item = Cow<'a, Value>>) -> Signature {
     let mut bytes = Vec::with_capacity(512);
     for value in cells {
-        match value.as_ref() {
-            Value::Null => add(&mut bytes, 'N', &[]),
-            Value::Int(number) => add(&mut bytes, 'I', number.to_string().as_bytes()),
-            Value::Float(number) => add(&mut bytes, 'F', &number.to_bits().to_be_bytes()),
-            Value::Decimal(number) => add(&mut bytes, 'D', number.as_str().as_bytes()),
-            Value::Text(text) => add(&mut bytes, 'T', text.as_bytes()),
-            Value::Bytes(cell) => add(&mut bytes, 'B', cell),
-            Value::Date(date) => add(&mut bytes, 'd', date.to_string().as_bytes()),
-            Value::DateTime(moment) => add(&mut bytes, 'm', moment.to_string().as_bytes()),
-            Value::Time(time) => add(&mut bytes, 't', time.to_string().as_bytes()),
-            Value::Json(text) => add(&mut bytes, 'J', text.as_bytes()),
-            Value::Uuid(uuid) => add(&mut bytes, 'U', uuid),
-        }
+        let start = bytes.len();
+        let class = match value.as_ref() {
+            Value::Null => b'N',
+            Value::Int(number) => add(&mut bytes, &number.to_le_bytes(), b'I'),
+            Value::Float(number) => add(&mut bytes, &number.to_bits().to_le_bytes(), b'F'),
+            Value::Decimal(number) => add(&mut bytes, number.as_str().as_bytes(), b'D'),
+            Value::Text(text) => add(&mut bytes, text.as_bytes(), b'T'),
+            Value::Bytes(cell) => add(&mut bytes, cell, b'B'),
+            Value::Date(date) => spell(&mut bytes, date, b'd'),
+            Value::DateTime(moment) => spell(&mut bytes, moment, b'm'),
+            Value::Time(time) => spell(&mut bytes, time, b't'),
+            Value::Json(text) => add(&mut bytes, text.as_bytes(), b'J'),
+            Value::Uuid(uuid) => add(&mut bytes, uuid, b'U'),
+        };
+        // Read from the end, every row falls apart into its cells in one way.
+        let length = bytes.len() - start;
+        bytes.extend_from_slice(&(length as u64).to_le_bytes());
+        bytes.push(class);
     }
     first_64_bits(&Sha256::digest(&bytes))
 }
 
-fn add(bytes: &mut Vec<u8>, class: char, cell: &[u8]) {
-    bytes.extend_from_slice(format!("{class}{}:", cell.len()).as_bytes());
+fn add(bytes: &mut Vec<u8>, cell: &[u8], class: u8) -> u8 {
     bytes.extend_from_slice(cell);
+    class
+}
+
+fn spell(bytes: &mut Vec<u8>, cell: &impl Display, class: u8) -> u8 {
+    // Nothing refuses to be written to memory.
+    let _ = write!(bytes, "{cell}");
+    class
 }
 
 #[cfg(test)]
