@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::Sender;
 
 use super::mysql::sign::{Signer, server_text};
@@ -16,7 +17,7 @@ use crate::error::{self, Result, SyncError};
 use crate::model::{Column, Key, Kind, Row, Signature, Value, row};
 
 /// One row by what identifies and signs it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signed {
     /// Where it stands.
     pub ordinal: u64,
@@ -69,10 +70,7 @@ impl Digest {
 
 /// Spans that go into one statement.
 const SPANS: usize = 100;
-/// Rows that are sorted in memory at once where the engine orders them itself.
-const WINDOW: u64 = 100_000;
-
-/// Sends every row within the spans (ascending, disjoint), in the order of ordinals.
+/// Sends every row within the spans (ascending, disjoint): in the order of ordinals where those are the key, hashes in any order.
 ///
 /// # Errors
 /// The failure with its code.
@@ -82,52 +80,19 @@ pub async fn list(
     spans: &[Span],
     to: &Sender<Vec<Signed>>,
 ) -> Result<()> {
-    if view.dialect == Dialect::Sqlite && view.pair.form.is_hashed() {
-        return list_by_windows(connection, view, spans, to).await;
-    }
     // No index helps to find hashes: one look at all rows is cheaper than one per statement.
     let at_once = if view.pair.form.is_hashed() { usize::MAX } else { SPANS };
     for spans in spans.chunks(at_once) {
         if view.dialect == Dialect::Sqlite {
-            let statement = view.select_cells(spans);
-            connection.stream(&statement, to, |row| sign(view, row).map(Some), |_| 0).await?;
+            let within = |ordinal: u64| {
+                let at = spans.partition_point(|span| *span.end() < ordinal);
+                spans.get(at).is_some_and(|span| span.contains(&ordinal))
+            };
+            let convert = |row| Ok(Some(sign(view, row)?).filter(|signed| within(signed.ordinal)));
+            connection.stream(&view.select_cells(spans), to, convert, |_| 0).await?;
         } else {
             let statement = view.select_signed(spans);
             connection.stream(&statement, to, |row| signed(view, row).map(Some), |_| 0).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Where neither the server nor an index orders by ordinal, the table is read once per window of ordinals,
-/// so that what has to be sorted fits in memory.
-async fn list_by_windows(
-    connection: &mut Connection,
-    view: &View<'_>,
-    spans: &[Span],
-    to: &Sender<Vec<Signed>>,
-) -> Result<()> {
-    let windows = (count(connection, view).await? / WINDOW + 1).next_power_of_two();
-    let width = u64::MAX / windows;
-    for window in 0..windows {
-        let low = if window == 0 { 0 } else { window * width + 1 };
-        let high = if window + 1 == windows { u64::MAX } else { (window + 1) * width };
-        let wanted: Vec<&Span> =
-            spans.iter().filter(|span| *span.start() <= high && *span.end() >= low).collect();
-        if wanted.is_empty() {
-            continue;
-        }
-        let statement = view.select_cells(spans);
-        let mut rows = gather(connection, &statement, |row| {
-            let signed = sign(view, row)?;
-            let inside = (low..=high).contains(&signed.ordinal)
-                && wanted.iter().any(|span| span.contains(&signed.ordinal));
-            Ok(inside.then_some(signed))
-        })
-        .await?;
-        rows.sort_by_key(|row| row.ordinal);
-        if !rows.is_empty() && to.send(rows).await.is_err() {
-            return Ok(());
         }
     }
     Ok(())

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::channel;
 
-use super::Run;
 use super::walk::{Cursor, Journal, PARCELS, Remembered};
 use super::worklist::{Placed, Worklist};
-use crate::endpoint::read::{self, Signed};
+use super::{Run, heaps};
+use crate::endpoint::read::Signed;
 use crate::endpoint::sql::table::Span;
 use crate::endpoint::{Connection, View};
 use crate::error::{Result, SyncError};
@@ -99,7 +99,7 @@ pub async fn changes(
     let (listed, compared) = tokio::join!(
         async {
             let to = to;
-            read::list(connection, view, spans, &to).await
+            heaps::list(connection, view, spans, &to).await
         },
         comparing,
     );

@@ -16,6 +16,7 @@ pub mod create;
 pub mod drive;
 pub mod findings;
 pub mod first_load;
+pub mod heaps;
 pub mod knot;
 pub mod ledger;
 pub mod plan;

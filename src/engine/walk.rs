@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, channel};
 
-use super::Run;
-use crate::endpoint::read::{self, Signed};
+use super::{Run, heaps};
+use crate::endpoint::read::Signed;
 use crate::endpoint::sql::table::Span;
 use crate::endpoint::{Connection, View};
 use crate::error::Result;
@@ -145,11 +145,11 @@ pub async fn walk(
     let (remote, local, merged) = tokio::join!(
         async {
             let to = to_remote;
-            read::list(&mut sides.remote, &views.remote, spans, &to).await
+            heaps::list(&mut sides.remote, &views.remote, spans, &to).await
         },
         async {
             let to = to_local;
-            read::list(&mut sides.local, &views.local, spans, &to).await
+            heaps::list(&mut sides.local, &views.local, spans, &to).await
         },
         merging,
     );

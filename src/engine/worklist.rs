@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tempfile::SpooledTempFile;
 
+use crate::endpoint::read::Signed;
 use crate::error::{self, Result, SyncError};
 use crate::model::Key;
 use crate::plan::merge::{Change, Entry, Present};
@@ -49,7 +50,14 @@ pub struct Worklist<T = Item> {
 
 impl<T> Default for Worklist<T> {
     fn default() -> Self {
-        let file = SpooledTempFile::new(IN_MEMORY);
+        Self::within(IN_MEMORY)
+    }
+}
+
+impl<T> Worklist<T> {
+    /// One that keeps only so many bytes in memory.
+    pub fn within(bytes: usize) -> Self {
+        let file = SpooledTempFile::new(bytes);
         Self { file, pending: Vec::new(), items: 0, of: PhantomData }
     }
 }
@@ -157,6 +165,12 @@ impl<T: DeserializeOwned> Batches<T> {
 pub trait Placed {
     /// Which.
     fn ordinal(&self) -> u64;
+}
+
+impl Placed for Signed {
+    fn ordinal(&self) -> u64 {
+        self.ordinal
+    }
 }
 
 /// A worklist in the order of ordinals, one of each, with a look at the next.

@@ -61,7 +61,7 @@ impl View<'_> {
             .cells(cells)
     }
 
-    /// Ordinal, key and signature of every row within the spans, in the order of ordinals.
+    /// Ordinal, key and signature of every row within the spans, in the order of ordinals where those are the key.
     /// Only for servers that sign by themselves.
     pub fn select_signed(&self, spans: &[Span]) -> Statement {
         let (ordinal, mut signed) = (ordinal(self), signature(self));
@@ -75,16 +75,14 @@ impl View<'_> {
         let key = self.shown_key().join(",");
         let hashed = self.pair.form.is_hashed();
         let placed = if hashed { format!(",{ordinal} AS db_sync_ordinal") } else { String::new() };
-        let order = if hashed { "db_sync_ordinal".to_owned() } else { ordinal.clone() };
+        let order = if hashed { String::new() } else { format!(" ORDER BY {ordinal}") };
         let within = self.within(&ordinal, spans);
         let table = self.quoted();
         if hashed {
             cells.push(UNSIGNED);
         }
-        Statement::new(format!(
-            "SELECT {key},{signed}{placed} FROM {table}{within} ORDER BY {order}"
-        ))
-        .cells(cells)
+        Statement::new(format!("SELECT {key},{signed}{placed} FROM {table}{within}{order}"))
+            .cells(cells)
     }
 
     /// Every synced cell of every row within the spans, and where rows are signed by former columns too, those cells after

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{Connection, Dialect, Purpose};
 use crate::engine::Run;
-use crate::engine::worklist::Worklist;
+use crate::engine::heaps::Heaps;
+use crate::engine::worklist::{Placed, Worklist};
 use crate::error::Result;
 use crate::journal::base::Base;
 use crate::journal::undo::{self, PreImage};
@@ -16,8 +17,6 @@ use crate::plan::schema_match::TablePair;
 const ENTRIES: usize = 50_000;
 /// Rows whose keys are kept as one pre-image.
 const IMAGES: usize = 1000;
-/// Heaps into which rows of hashed keys are put, by their first bits, so that each can be sorted in memory.
-const HEAPS: usize = 64;
 
 /// One row that passed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +27,22 @@ pub(super) struct Passed {
     pub entry: Option<Entry>,
 }
 
+impl Placed for Passed {
+    fn ordinal(&self) -> u64 {
+        self.ordinal
+    }
+}
+
+/// Rows that wait until they can be written.
+enum Waiting {
+    /// None: they are written as they pass.
+    None,
+    /// Those of hashed keys, until they can be sorted.
+    Heaps(Heaps<Passed>),
+    /// All, where LOCAL is a file that takes one writer.
+    Line(Worklist<Passed>),
+}
+
 /// Writes down what passes. Everything is one transaction on LOCAL, which ends after that of the rows: a base without its rows
 /// would take them for deleted.
 pub(super) struct Learner<'a> {
@@ -36,8 +51,7 @@ pub(super) struct Learner<'a> {
     target: Side,
     base: Option<Base>,
     local: Option<Connection>,
-    /// Rows that wait: those of hashed keys until they can be sorted, and all where LOCAL is a file that takes one writer.
-    waiting: Vec<Worklist<Passed>>,
+    waiting: Waiting,
     images: Vec<PreImage>,
     entries: Vec<(u64, Entry)>,
     /// The last row's place.
@@ -54,8 +68,11 @@ impl<'a> Learner<'a> {
     ) -> Result<Self> {
         let file = run.dialect(Side::Local) == Dialect::Sqlite;
         let hashed = pair.form.is_hashed();
-        let waiting = if hashed { HEAPS } else { usize::from(file) };
-        let waiting = std::iter::repeat_with(Worklist::default).take(waiting).collect();
+        let waiting = match (hashed, file) {
+            (true, _) => Waiting::Heaps(Heaps::default()),
+            (false, true) => Waiting::Line(Worklist::default()),
+            (false, false) => Waiting::None,
+        };
         let mut learner = Self {
             run,
             pair,
@@ -67,7 +84,7 @@ impl<'a> Learner<'a> {
             entries: Vec::new(),
             last: None,
         };
-        if learner.waiting.is_empty() {
+        if matches!(learner.waiting, Waiting::None) {
             learner.begin().await?;
         }
         Ok(learner)
@@ -88,9 +105,11 @@ impl<'a> Learner<'a> {
             self.local = Some(local);
             return written;
         }
-        let heaps = self.waiting.len();
-        let heap = |ordinal: u64| if heaps == 1 { 0 } else { (ordinal >> 58) as usize };
-        rows.iter().try_for_each(|row| self.waiting[heap(row.ordinal)].push(row))
+        rows.iter().try_for_each(|row| match &mut self.waiting {
+            Waiting::Heaps(heaps) => heaps.push(row),
+            Waiting::Line(line) => line.push(row),
+            Waiting::None => Ok(()),
+        })
     }
 
     /// Writes rows, which come in the order of ordinals.
@@ -153,23 +172,27 @@ impl<'a> Learner<'a> {
     }
 
     async fn write_rest(&mut self, line: &mut Connection) -> Result<Option<Base>> {
-        for (number, heap) in std::mem::take(&mut self.waiting).into_iter().enumerate() {
-            self.run.cancel.check()?;
-            let mut batches = heap.drain()?;
-            if !self.pair.form.is_hashed() {
+        match std::mem::replace(&mut self.waiting, Waiting::None) {
+            Waiting::None => {}
+            Waiting::Heaps(heaps) => {
+                for heap in heaps.sorted() {
+                    self.run.cancel.check()?;
+                    let (low, rows) = heap?;
+                    self.write(line, rows).await?;
+                    self.write_entries(line, low).await?;
+                }
+            }
+            Waiting::Line(rows) => {
+                let mut batches = rows.drain()?;
                 loop {
+                    self.run.cancel.check()?;
                     let rows = batches.next(IMAGES)?;
                     if rows.is_empty() {
                         break;
                     }
                     self.write(line, rows).await?;
                 }
-                continue;
             }
-            let mut rows = batches.next(usize::MAX)?;
-            rows.sort_unstable_by_key(|row| row.ordinal);
-            self.write(line, rows).await?;
-            self.write_entries(line, (number as u64) << 58).await?;
         }
         self.write_images(line).await?;
         let from = self.entries.first().map_or(0, |(first, _)| *first);
