@@ -7,10 +7,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
+
 use super::{Proposal, join};
 use crate::endpoint::read::{self, Digest};
 use crate::endpoint::sql::table::Span;
-use crate::endpoint::{Connection, Dialect, View};
+use crate::endpoint::{Connection, Dialect, Endpoint, Purpose, View};
 use crate::error::Result;
 use crate::journal::base::Base;
 
@@ -25,24 +27,54 @@ const MANY: usize = 2;
 /// A server that answers within this is near: what it lists costs no time to travel.
 const NEAR: Duration = Duration::from_millis(2);
 
+/// Chunks from which on a further line is worth opening.
+const RANGE: usize = 64;
+
 /// What a side's chunks turned out to be: `None` for those that were not added up.
-type Asked = Vec<Option<Digest>>;
+type Digests = Vec<Option<Digest>>;
+
+/// Who is asked for digests.
+pub struct Asked<'a> {
+    /// The line that shows the side as it is to be looked at.
+    pub line: &'a mut Connection,
+    /// Where further lines lead to, for large tables.
+    pub endpoint: &'a Endpoint,
+    /// How many lines ask at the same time.
+    pub at_once: usize,
+}
 
 /// Asks one side for the digests of the base's chunks. The chunks (by their lowest ordinals) in `also` are proposed
 /// whatever their digests say.
 ///
+/// Further lines see the side a moment later. They say where to look, no more: the rows themselves are read on the one line, and
+/// so as they were at one moment.
+///
 /// # Errors
 /// The failure with its code.
 pub async fn propose(
-    connection: &mut Connection,
+    asked: Asked<'_>,
     view: &View<'_>,
     base: &Base,
     also: &BTreeSet<u64>,
 ) -> Result<Proposal> {
     let lows = base.lows();
-    let now = ask(connection, view, base, &lows).await?;
+    let whole = view.pair.form.is_hashed() || view.dialect == Dialect::Sqlite;
+    let ranges = if whole { 1 } else { asked.at_once.min(lows.len() / RANGE).max(1) };
+    let mut ranges = lows.chunks(lows.len().div_ceil(ranges));
+    let first = ranges.next().unwrap_or_default();
+    let others = ranges.map(async |lows| {
+        let mut line = asked.endpoint.connect(Purpose::Snapshot).await?;
+        let digests = ask(&mut line, view, base, lows).await;
+        line.close().await;
+        digests
+    });
+    let (first, others) = tokio::join!(ask(asked.line, view, base, first), join_all(others));
+    let mut digests = first?;
+    for range in others {
+        digests.extend(range?);
+    }
     let mut proposal = Proposal::default();
-    for (low, now) in lows.into_iter().zip(now) {
+    for (low, now) in lows.into_iter().zip(digests) {
         let then = base.digest(low)[view.side];
         if now != Some(then) || also.contains(&low) {
             join(&mut proposal.spans, low..=base.high(low));
@@ -60,13 +92,13 @@ async fn ask(
     view: &View<'_>,
     base: &Base,
     lows: &[u64],
-) -> Result<Asked> {
+) -> Result<Digests> {
     if view.pair.form.is_hashed() || view.dialect == Dialect::Sqlite {
         // One look at the whole table, whatever is asked.
         let digests = read::digests(connection, view, lows, u64::MAX).await?;
         return Ok(digests.into_iter().map(Some).collect());
     }
-    let (mut asked, mut near) = (Asked::new(), None);
+    let (mut asked, mut near) = (Digests::new(), None);
     while asked.len() < lows.len() {
         let stretches = if asked.is_empty() { FIRST } else { STRETCHES };
         let stretches: Vec<&[u64]> = lows[asked.len()..].chunks(STRETCH).take(stretches).collect();

@@ -40,13 +40,13 @@ pub(super) fn add_triggers(
         tables.keys().map(|name| (name.to_lowercase(), name.clone())).collect();
     for Trigger { table, sql, bends: [inserts, updates] } in triggers {
         let Some(table) = tables.get_mut(&table) else { continue };
-        table.triggers = true;
-        table.bends_inserts |= inserts;
-        table.bends_updates |= updates;
+        table.triggers.any = true;
+        table.triggers.bend_inserts |= inserts;
+        table.triggers.bend_updates |= updates;
         let words = sql.split(|letter: char| !(letter.is_alphanumeric() || "_$".contains(letter)));
         for name in words.filter_map(|word| names.get(&word.to_lowercase())) {
-            if *name != table.name && !table.touches.contains(name) {
-                table.touches.push(name.clone());
+            if *name != table.name && !table.triggers.touches.contains(name) {
+                table.triggers.touches.push(name.clone());
             }
         }
     }

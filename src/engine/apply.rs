@@ -337,9 +337,9 @@ pub(super) async fn read_back(
     if different.is_empty() {
         return Ok(stored.into_iter().map(|(key, found)| (key, found.signature)).collect());
     }
-    let table_there = &pair.tables[site.target];
+    let triggers = &pair.tables[site.target].triggers;
     // A row that is too large for one statement is inserted and then updated.
-    if !table_there.bends_updates && (site.write == Write::Update || !table_there.bends_inserts) {
+    if !triggers.bend_updates && (site.write == Write::Update || !triggers.bend_inserts) {
         return Err(Trouble::Without(different));
     }
     table.note(Note::new(note::TRIGGER_CHANGED).with("side", site.target));

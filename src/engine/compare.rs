@@ -9,7 +9,8 @@ use super::changes::{Changes, changes};
 use super::plan::Plan;
 use super::walk::{Lines, walk};
 use super::worklist::{Item, Reading, Worklist};
-use crate::capture::{digest, join};
+use crate::capture::digest::{self, Asked};
+use crate::capture::join;
 use crate::endpoint::read::{self, Found, Signed};
 use crate::endpoint::sql::table::Span;
 use crate::endpoint::{Connection, View};
@@ -61,7 +62,9 @@ pub async fn compare_changes(
     let Lines { sides, journal } = &mut *lines;
     let changed = async |side: Side, connection: &mut Connection| {
         let view = &views[side];
-        let proposal = digest::propose(connection, view, base, &also).await?;
+        let at_once = run.settings.parallel;
+        let asked = Asked { line: &mut *connection, endpoint: &run.endpoints[side], at_once };
+        let proposal = digest::propose(asked, view, base, &also).await?;
         let spans = &proposal.spans;
         let changes = changes(connection, view, base, journal, spans, &plan.open, run).await?;
         Ok::<_, SyncError>((proposal.rows + changes.rows, changes))

@@ -250,7 +250,8 @@ fn in_order(jobs: Vec<Job>) -> Vec<Job> {
     let writers = |job: &Job| -> Vec<&str> {
         let touched = |other: &Job| {
             other.pair.as_ref().is_ok_and(|pair| {
-                let names = Side::BOTH.into_iter().flat_map(|side| &pair.tables[side].touches);
+                let names =
+                    Side::BOTH.into_iter().flat_map(|side| &pair.tables[side].triggers.touches);
                 names.into_iter().any(|name| name.eq_ignore_ascii_case(&job.settings.table))
             })
         };

@@ -235,7 +235,9 @@ impl TableRun {
         self.plan = Plan::new(self.settings.policy, comparable, quiet, self.done.clone());
         match std::mem::take(&mut self.touched) {
             // A trigger may have changed other rows.
-            Touched::Rows(rows) if !pair.tables.remote.triggers && !pair.tables.local.triggers => {
+            Touched::Rows(rows)
+                if !pair.tables.remote.triggers.any && !pair.tables.local.triggers.any =>
+            {
                 let Lines { snapshots, local, .. } = lines;
                 let mut asked = walk::Lines { sides: snapshots, journal: Mutex::new(local) };
                 let rows = rows.into_iter().collect();

@@ -18,5 +18,7 @@ pub mod value;
 pub use key::{Key, KeyForm};
 pub use row::{Row, Signature};
 pub use side::{PerSide, Side};
-pub use table::{Column, Computed, DefaultValue, ForeignKey, Index, Kind, Reaction, Table, Unique};
+pub use table::{
+    Column, Computed, DefaultValue, ForeignKey, Index, Kind, Reaction, Table, Triggers, Unique,
+};
 pub use value::Value;

@@ -251,6 +251,19 @@ pub struct ForeignKey {
     pub on_update: Reaction,
 }
 
+/// What a table's triggers do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Triggers {
+    /// Whether there are any.
+    pub any: bool,
+    /// Whether one may change a row that is inserted.
+    pub bend_inserts: bool,
+    /// Whether one may change a row that is updated.
+    pub bend_updates: bool,
+    /// Other tables that they name, and so may write to.
+    pub touches: Vec<String>,
+}
+
 /// One table on one side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
@@ -270,16 +283,10 @@ pub struct Table {
     pub referenced_by: Vec<ForeignKey>,
     /// Whether its storage takes part in transactions.
     pub transactional: bool,
-    /// Whether triggers fire when rows are written.
-    pub triggers: bool,
-    /// Whether a trigger may change a row that is inserted.
-    pub bends_inserts: bool,
-    /// Whether a trigger may change a row that is updated.
-    pub bends_updates: bool,
+    /// What its triggers do.
+    pub triggers: Triggers,
     /// Whether it refers to a table of another database, of which nothing is known.
     pub refers_elsewhere: bool,
-    /// Other tables that its triggers name, and so may write to.
-    pub touches: Vec<String>,
     /// About how many rows it has; 0 where unknown.
     pub estimated_rows: u64,
 }

@@ -215,8 +215,8 @@ fn of_each_side(tables: &PerSide<Table>, rules: &ColumnRules) -> Vec<Difference>
         if !tables[side].transactional {
             differences.push(Difference::NoTransactions { on: side });
         }
-        if tables[side].triggers {
-            let touched = tables[side].touches.clone();
+        if tables[side].triggers.any {
+            let touched = tables[side].triggers.touches.clone();
             differences.push(Difference::Triggers { on: side, touched });
         }
     }

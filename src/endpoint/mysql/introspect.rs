@@ -7,7 +7,8 @@ use crate::endpoint::sql::{SIGNED, TEXT, UNSIGNED};
 use crate::endpoint::{Connection, Dialect, Statement};
 use crate::error::Result;
 use crate::model::{
-    Column, Computed, DefaultValue, ForeignKey, Index, Kind, Reaction, Row, Table, Unique, Value,
+    Column, Computed, DefaultValue, ForeignKey, Index, Kind, Reaction, Row, Table, Triggers,
+    Unique, Value,
 };
 
 const TABLES: &str = "SELECT t.TABLE_NAME,IFNULL(t.ENGINE,''),CAST(IFNULL(t.TABLE_ROWS,0) AS UNSIGNED),IFNULL(t.TABLE_COLLATION,'') \
@@ -75,11 +76,8 @@ pub async fn tables(
             foreign_keys: Vec::new(),
             referenced_by: Vec::new(),
             transactional: text(&row, 1).eq_ignore_ascii_case("innodb"),
-            triggers: false,
-            bends_inserts: false,
-            bends_updates: false,
+            triggers: Triggers::default(),
             refers_elsewhere: false,
-            touches: Vec::new(),
             estimated_rows: number(&row, 2),
         };
         tables.insert(table.name.clone(), table);

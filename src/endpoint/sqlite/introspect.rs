@@ -7,7 +7,8 @@ use crate::endpoint::sql::{SIGNED, TEXT};
 use crate::endpoint::{Connection, Statement};
 use crate::error::Result;
 use crate::model::{
-    Column, Computed, DefaultValue, ForeignKey, Index, Kind, Reaction, Row, Table, Unique, Value,
+    Column, Computed, DefaultValue, ForeignKey, Index, Kind, Reaction, Row, Table, Triggers,
+    Unique, Value,
 };
 
 const TABLES: &str = "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
@@ -82,11 +83,8 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
         foreign_keys: Vec::new(),
         referenced_by: Vec::new(),
         transactional: true,
-        triggers: false,
-        bends_inserts: false,
-        bends_updates: false,
+        triggers: Triggers::default(),
         refers_elsewhere: false,
-        touches: Vec::new(),
         estimated_rows: 0,
     };
     let mut primary: Vec<(i128, usize)> = Vec::new();

@@ -129,7 +129,7 @@ async fn job(run: &Run, lines: &mut Lines, table: &TableRun, turn: usize) -> Res
     let large =
         read::has_more(&mut lines.snapshots[source], &view, run.settings.batch_size).await?;
     let into = &pair.tables[target];
-    let plain = !into.triggers && into.transactional && !into.refers_elsewhere;
+    let plain = !into.triggers.any && into.transactional && !into.refers_elsewhere;
     if !allowed || !plain || rounds(pair, target) {
         return Ok(None);
     }

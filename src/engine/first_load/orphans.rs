@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
 use super::{Filled, Job};
 use crate::endpoint::read::Lock;
 use crate::endpoint::{Connection, Fault, Purpose, View, read, write};
@@ -11,29 +13,22 @@ use crate::journal::base::{Base, Step};
 use crate::model::{Key, PerSide, Side, Signature};
 use crate::plan::schema_match::TablePair;
 
-/// Whether any row of these tables refers to nothing.
+/// Whether any row of these tables refers to nothing: several references are followed at the same time.
 pub(super) async fn any_orphans(run: &Run, pairs: &[(Side, TablePair)]) -> Result<bool> {
-    for target in Side::BOTH {
-        let mut line = None;
-        for (_, pair) in pairs.iter().filter(|(side, _)| *side == target) {
-            let view = run.view(pair, target);
-            for key in &pair.tables[target].foreign_keys {
-                run.cancel.check()?;
-                if line.is_none() {
-                    line = Some(run.endpoints[target].connect(Purpose::Write).await?);
-                }
-                let Some(line) = &mut line else { continue };
-                let found = write::all_orphans(line, &view, key).await;
-                if !found.map_err(|fault| fault.fatal(line.place()))?.is_empty() {
-                    return Ok(true);
-                }
-            }
-        }
-        if let Some(line) = line {
-            line.close().await;
-        }
-    }
-    Ok(false)
+    let references = pairs.iter().flat_map(|(target, pair)| {
+        pair.tables[*target].foreign_keys.iter().map(move |key| (*target, pair, key))
+    });
+    let found = references.map(async |(target, pair, key)| {
+        run.cancel.check()?;
+        let mut line = run.endpoints[target].connect(Purpose::Write).await?;
+        let orphans = write::all_orphans(&mut line, &run.view(pair, target), key).await;
+        let orphans = orphans.map_err(|fault| fault.fatal(line.place()))?;
+        line.close().await;
+        Ok(!orphans.is_empty())
+    });
+    let found: Vec<_> = found.collect();
+    let found = stream::iter(found).buffer_unordered(run.settings.parallel);
+    found.try_fold(false, async |any, found| Ok(any || found)).await
 }
 
 /// Takes away again what came and refers to nothing: rows whose parents went while they came, or never were. The base forgets

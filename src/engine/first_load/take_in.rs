@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::learn::{Learner, Passed};
 use super::{Filled, Job};
-use crate::capture::digest;
+use crate::capture::digest::{self, Asked};
 use crate::endpoint::load::{Declined, Loader, Pack, Parcel};
 use crate::endpoint::mysql::sign::Signer;
 use crate::endpoint::read::{self, Sign, Travelling};
@@ -171,7 +171,9 @@ async fn holds(
     line: &mut Connection,
 ) -> Result<bool> {
     let view = run.view(&job.pair, side);
-    let proposal = digest::propose(line, &view, base, &BTreeSet::new()).await;
+    // Further lines would not see what is not kept yet, and other tables are being loaded meanwhile.
+    let asked = Asked { line, endpoint: &run.endpoints[side], at_once: 1 };
+    let proposal = digest::propose(asked, &view, base, &BTreeSet::new()).await;
     proposal.map(|proposal| proposal.spans.is_empty())
 }
 
