@@ -32,6 +32,8 @@ struct Cli {
 enum Command {
     /// Sync now.
     Run(RunFlags),
+    /// Take back what a run did: put back what it overwrote and deleted, remove what it inserted.
+    Undo(UndoFlags),
     /// Compare both sides without writing anything.
     Check(CheckFlags),
     /// Print the SQL that makes the sync's own tables.
@@ -43,6 +45,47 @@ enum Command {
         #[arg(long)]
         init: bool,
     },
+}
+
+/// The flags of an undo.
+#[derive(Clone, Debug, Args)]
+struct UndoFlags {
+    /// The run, as the report and db_sync_log name it.
+    run_id: String,
+    /// This table only; may be given more than once.
+    #[arg(long = "table", value_name = "NAME")]
+    tables: Vec<String>,
+    /// Show what would be done and write nothing at all.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Tell more.
+    #[arg(short, long)]
+    verbose: bool,
+    /// Read settings from this file instead of .env.
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+}
+
+impl UndoFlags {
+    /// An undo is a run of another kind.
+    fn run(self) -> RunFlags {
+        let Self { run_id, tables, dry_run, json, verbose, env_file } = self;
+        let (undo, progress, triggered_by) = (Some(run_id), "auto".to_owned(), "MANUAL".to_owned());
+        RunFlags {
+            undo,
+            tables,
+            dry_run,
+            json,
+            verbose,
+            env_file,
+            progress,
+            triggered_by,
+            ..RunFlags::default()
+        }
+    }
 }
 
 /// The flags of a check.
@@ -90,6 +133,9 @@ pub struct RunFlags {
     /// Make tables that one side lacks there, from the other side's definition.
     #[arg(long)]
     create_tables: bool,
+    /// Take back this run instead of syncing.
+    #[arg(long, value_name = "RUN_ID", conflicts_with_all = ["sync_type", "direction", "conflict", "capture", "create_tables"])]
+    undo: Option<String>,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -139,6 +185,7 @@ impl RunFlags {
             dry_run: self.dry_run,
             force: self.force,
             create_tables: self.create_tables,
+            undo: self.undo.clone(),
             progress: progress
                 .map_err(|()| one_of("--progress", &self.progress, "auto, always or never"))?,
             triggered_by: self.triggered_by.clone(),
@@ -158,6 +205,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     };
     let outcome = match cli.command {
         Command::Run(flags) => sync(&flags),
+        Command::Undo(flags) => sync(&flags.run()),
         Command::Check(flags) => check(&flags),
         Command::Schema { dialect, init } => show_schema(&dialect, init),
     };

@@ -391,6 +391,19 @@ sentences! {
         "Table {table}: {count} row(s) still differ after the sync.",
         "Run the sync again; if the same rows differ again, look at their errors in db_sync_log.";
 
+    /// A row that was written since the run that is taken back.
+    CHANGED_SINCE = Sync010,
+        "Table {table}, row {key}: {side} has changed the row since that run, so it stays as it is.",
+        "Look at the row; what it was before that run is in db_sync_undo.";
+    /// A row that is kept with other columns than its table has now.
+    OTHER_COLUMNS = Sync001,
+        "Table {table}, row {key}: the table has other columns on {side} now than when the row was kept.",
+        "Put the row back by hand; it is in db_sync_undo.";
+    /// A run of which nothing is known.
+    NO_SUCH_RUN = Cfg002,
+        "Nothing is kept of run {run}, or not of these tables.",
+        "Look up the run in db_sync_log; pre-images are kept for DB_SYNC_UNDO_RETENTION_DAYS days.";
+
     /// Missing variables.
     NOT_SET = Cfg001,
         "Not set: {keys}.",

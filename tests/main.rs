@@ -20,4 +20,5 @@ mod redefined;
 mod relations;
 mod scenarios;
 mod support;
+mod undo;
 mod values;

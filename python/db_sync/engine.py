@@ -26,6 +26,7 @@ _FLAGS = {
     "force": "--force",
     "dry_run": "--dry-run",
     "create_tables": "--create-tables",
+    "undo": "--undo",
     "env_file": "--env-file",
     "progress": "--progress",
     "triggered_by": "--triggered-by",
@@ -47,6 +48,7 @@ def sync(
     force: bool = False,
     dry_run: bool = False,
     create_tables: bool = False,
+    undo: str | None = None,
     env_file: str | os.PathLike[str] | None = None,
     progress: str = "never",
     triggered_by: str = "MANUAL",
@@ -65,6 +67,8 @@ def sync(
         force: Do what a guard would refuse.
         dry_run: Write nothing; the report says what would be done.
         create_tables: Make tables that one side lacks there, from the other side's definition.
+        undo: Take back the run with this id instead of syncing: what it overwrote and deleted
+            comes back, what it inserted goes. Rows that were changed since stay.
         env_file: Where the settings are, instead of `.env` in the working directory.
         progress: `auto`, `always` or `never`: bars or lines on stderr.
         triggered_by: `MANUAL`, `SCHEDULED`, `REALTIME` or `TEST`, for `db_sync_log`.
@@ -89,6 +93,7 @@ def sync(
         "force": force,
         "dry_run": dry_run,
         "create_tables": create_tables,
+        "undo": undo,
         "env_file": None if env_file is None else os.fspath(env_file),
         "progress": progress,
         "triggered_by": triggered_by,

@@ -5,7 +5,7 @@
 //! that little has to travel. Where it turns out that much has changed, the rest is listed without being added up.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 
@@ -58,17 +58,18 @@ pub async fn propose(
     also: &BTreeSet<u64>,
 ) -> Result<Proposal> {
     let lows = base.lows();
+    let near = asked.endpoint.trip <= NEAR;
     let whole = view.pair.form.is_hashed() || view.dialect == Dialect::Sqlite;
     let ranges = if whole { 1 } else { asked.at_once.min(lows.len() / RANGE).max(1) };
     let mut ranges = lows.chunks(lows.len().div_ceil(ranges));
     let first = ranges.next().unwrap_or_default();
     let others = ranges.map(async |lows| {
         let mut line = asked.endpoint.connect(Purpose::Snapshot).await?;
-        let digests = ask(&mut line, view, base, lows).await;
+        let digests = ask(&mut line, view, base, lows, near).await;
         line.close().await;
         digests
     });
-    let (first, others) = tokio::join!(ask(asked.line, view, base, first), join_all(others));
+    let (first, others) = tokio::join!(ask(asked.line, view, base, first, near), join_all(others));
     let mut digests = first?;
     for range in others {
         digests.extend(range?);
@@ -92,13 +93,14 @@ async fn ask(
     view: &View<'_>,
     base: &Base,
     lows: &[u64],
+    near: bool,
 ) -> Result<Digests> {
     if view.pair.form.is_hashed() || view.dialect == Dialect::Sqlite {
         // One look at the whole table, whatever is asked.
         let digests = read::digests(connection, view, lows, u64::MAX).await?;
         return Ok(digests.into_iter().map(Some).collect());
     }
-    let (mut asked, mut near) = (Digests::new(), None);
+    let mut asked = Digests::new();
     while asked.len() < lows.len() {
         let stretches = if asked.is_empty() { FIRST } else { STRETCHES };
         let stretches: Vec<&[u64]> = lows[asked.len()..].chunks(STRETCH).take(stretches).collect();
@@ -113,19 +115,14 @@ async fn ask(
                 continue;
             }
             changed += 1;
-            if near.is_none() {
-                let clock = Instant::now();
-                read::is_empty(connection, view).await?;
-                near = Some(clock.elapsed() <= NEAR);
-            }
-            if near == Some(true) || lows.len() == 1 {
+            if near || lows.len() == 1 {
                 asked.extend(lows.iter().map(|_| None));
             } else {
                 let digests = read::digests(connection, view, lows, last(base, lows)).await?;
                 asked.extend(digests.into_iter().map(Some));
             }
         }
-        if near == Some(true) && changed * MANY >= all {
+        if near && changed * MANY >= all {
             asked.resize(lows.len(), None);
         }
     }

@@ -20,7 +20,7 @@ pub mod stage;
 pub mod write;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use connection::Connection;
 pub use fault::{Fault, Problem, RowFault};
@@ -76,6 +76,8 @@ pub struct Nature {
     pub identity: String,
     /// The most bytes that it takes in one statement.
     pub max_packet: usize,
+    /// How many questions it took to learn this, one after the other.
+    pub questions: u32,
 }
 
 /// Our handle on one side's server.
@@ -84,6 +86,8 @@ pub struct Endpoint {
     place: Arc<Place>,
     /// What the server turned out to be.
     pub nature: Nature,
+    /// How long it took to answer a question that costs it nothing.
+    pub trip: Duration,
 }
 
 impl Endpoint {
@@ -103,6 +107,7 @@ impl Endpoint {
             waits_end_transactions: false,
         };
         let mut connection = Connection::open(&Arc::new(place.clone()), Purpose::Write).await?;
+        let clock = Instant::now();
         let nature = match &place.address {
             Address::Server(_) => {
                 let nature;
@@ -112,9 +117,10 @@ impl Endpoint {
             }
             Address::File(path) => sqlite::nature(&mut connection, path).await?,
         };
+        let trip = clock.elapsed() / nature.questions;
         let place = Arc::new(place);
         connection.place = Arc::clone(&place);
-        Ok((Self { place, nature }, connection))
+        Ok((Self { place, nature, trip }, connection))
     }
 
     /// Which side this is.

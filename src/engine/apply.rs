@@ -15,7 +15,7 @@ use super::statements::{self, Refused};
 use super::table::TableRun;
 use super::trouble::{Trouble, trouble};
 use super::worklist::{Item, Worklist};
-use super::{Lines, Run, relations};
+use super::{Lines, Run, relations, undo};
 use crate::endpoint::read::{self, Found, Lock};
 use crate::endpoint::{Dialect, Fault, RowFault};
 use crate::error::{self, Result, SyncError};
@@ -65,6 +65,9 @@ pub(super) async fn prepare(
     if site.write == Write::Delete {
         return Ok(items.into_iter().map(|item| Ready { item, source: None, row: None }).collect());
     }
+    if items.iter().any(|item| item.kept.is_some()) {
+        return kept(site, lines, table, items).await;
+    }
     let source = site.target.other();
     let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
     let pair = table.pair.clone();
@@ -99,6 +102,27 @@ pub(super) async fn prepare(
                     .with("reason", reason);
                 table.fail(item.ordinal, error);
             }
+        }
+    }
+    Ok(ready)
+}
+
+/// Rows that are written again as they were on this very side.
+async fn kept(
+    site: &Site<'_>,
+    lines: &mut Lines,
+    table: &mut TableRun,
+    items: Vec<Item>,
+) -> Result<Vec<Ready>> {
+    let ids: Vec<i64> = items.iter().filter_map(|item| item.kept).collect();
+    let rows = undo::rows(site.run, lines, table, site.target, &ids).await?;
+    let mut ready = Vec::with_capacity(items.len());
+    for item in items {
+        if let Some(row) = item.kept.and_then(|id| rows.get(&id)) {
+            ready.push(Ready { item, source: None, row: Some(row.clone()) });
+        } else {
+            let error = SyncError::new(error::OTHER_COLUMNS).with("side", site.target);
+            table.fail(item.ordinal, error.with("key", table.key_json(&item.key)));
         }
     }
     Ok(ready)
@@ -213,7 +237,7 @@ async fn moved_at_the_source(
     table: &TableRun,
     batch: &[Ready],
 ) -> Result<HashSet<u64>> {
-    if site.write == Write::Delete {
+    if site.write == Write::Delete || batch.iter().any(|ready| ready.item.takes_back()) {
         return Ok(HashSet::new());
     }
     let source = site.target.other();
@@ -272,6 +296,8 @@ async fn attempt(
             }
         } else if lock == Lock::Skip && now.is_none() {
             refused.push((ready.item.ordinal, Refused::Locked));
+        } else if ready.item.takes_back() {
+            refused.push((ready.item.ordinal, Refused::ChangedSince));
         } else {
             table.moved(&ready.item);
         }

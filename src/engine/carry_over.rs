@@ -113,6 +113,7 @@ fn said_again(ordinal: u64, entry: Entry, remote: Option<&Signed>, local: Option
         change: Change::None,
         decision: None,
         recorded: true,
+        kept: None,
     }
 }
 

@@ -249,6 +249,7 @@ fn items(
                 change: Change::None,
                 decision: None,
                 recorded: single,
+                kept: None,
             },
             None,
             plan,

@@ -256,9 +256,9 @@ impl Ledger {
         for turn in &self.turns {
             for target in turn.passes().into_iter().filter(|_| turn.logged) {
                 let pass = pass(run, turn, Direction::pass_to(target));
-                runs::end(local, nature.dialect, &pass, &outcome(turn, target)).await?;
+                runs::end(local, nature.dialect, &pass, &outcome(run, turn, target)).await?;
             }
-            if let Standing::Open(table) = &turn.standing {
+            if let (Standing::Open(table), None) = (&turn.standing, &run.options.undo) {
                 settings::synced(
                     local,
                     nature.dialect,
@@ -359,7 +359,7 @@ fn pass<'a>(run: &'a Run, turn: &'a Turn, direction: Direction) -> Pass<'a> {
 
 /// How the pass that writes `target` ended. Conflicts are told of in the pass that carries the winner's version; those that
 /// nobody wins, in the first.
-fn outcome(turn: &Turn, target: Side) -> Outcome {
+fn outcome(run: &Run, turn: &Turn, target: Side) -> Outcome {
     let none = Conflicts::default();
     let conflicts = turn.known().map_or(none, |table| table.conflicts);
     let first = turn.passes().first() == Some(&target);
@@ -376,6 +376,7 @@ fn outcome(turn: &Turn, target: Side) -> Outcome {
             "{met} conflict(s): {remote_wins} REMOTE wins, {local_wins} LOCAL wins, {skipped} skipped, {manual} manual"
         ));
     }
+    sentences.extend(run.options.undo.iter().map(|undone| format!("takes back run {undone}")));
     sentences.extend(turn.error().map(SyncError::message));
     if let Some(table) = turn.known().filter(|table| first && table.failed_rows > 0) {
         sentences.push(format!("{} row(s) failed", table.failed_rows));

@@ -29,6 +29,7 @@ pub mod statements;
 pub mod table;
 pub mod touched;
 pub mod trouble;
+pub mod undo;
 pub mod walk;
 pub mod worklist;
 
@@ -74,6 +75,8 @@ pub struct Options {
     pub create_tables: bool,
     /// Whether bars are drawn.
     pub progress: Show,
+    /// The run that is taken back, instead of a sync.
+    pub undo: Option<String>,
     /// Who started it: `MANUAL`, `SCHEDULED`, `REALTIME` or `TEST`.
     pub triggered_by: String,
 }
@@ -151,6 +154,10 @@ impl Lines {
 /// What stops a run as a whole: settings, connections, an unknown table.
 pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result<Report> {
     let (mut run, mut writers) = begin(settings, options, cancel).await?;
+    let undone = run.options.undo.clone();
+    if let Some(undone) = &undone {
+        run.options.tables = undo::tables(&run, &mut writers.local, undone).await?;
+    }
     let jobs = preflight::jobs(&mut run, &mut writers).await?;
     let mut ledger = ledger::Ledger::open(&run, &mut writers.local, jobs).await?;
     let snapshots = preflight::snapshots(&run.endpoints).await?;
@@ -158,14 +165,22 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
     let mut lines = Lines { snapshots, local, remote, rehearsing: false };
     tracing::debug!(run_id = run.run_id, tables = ledger.turns.len(), "run begins");
 
-    if !run.options.dry_run
-        && let Err(error) = first_load::fill(&run, &mut lines, &mut ledger.turns).await
-    {
-        ledger.turns.iter_mut().for_each(|turn| turn.fail(error.clone()));
+    if let Some(undone) = &undone {
+        undo::plan(&run, &mut lines, &mut ledger.turns, undone).await;
+    } else {
+        if !run.options.dry_run
+            && let Err(error) = first_load::fill(&run, &mut lines, &mut ledger.turns).await
+        {
+            ledger.turns.iter_mut().for_each(|turn| turn.fail(error.clone()));
+        }
+        look(&run, &mut lines, &mut ledger.turns).await;
     }
-    look(&run, &mut lines, &mut ledger.turns).await;
     if run.options.dry_run {
         ledger.preview(&run, &mut lines).await;
+    } else if undone.is_some() {
+        for target in [Side::Remote, Side::Local] {
+            pass(&run, &mut lines, &mut ledger.turns, target).await;
+        }
     } else {
         rounds(&run, &mut lines, &mut ledger.turns).await;
     }

@@ -130,6 +130,7 @@ impl Plan {
                 change: Change::None,
                 decision: None,
                 recorded: false,
+                kept: None,
             })?;
         }
         Ok(())

@@ -100,6 +100,7 @@ fn pre_image(
         key: table.key_json(&ready.item.key),
         before: before.get(&ready.item.key).map(|found| table.row_json(&found.row)),
         written: after.get(&ready.item.key).copied(),
+        base: ready.item.base,
     })
 }
 
@@ -127,7 +128,8 @@ fn steps(target: Side, written: &[&Ready], after: &HashMap<Key, Signature>) -> V
             let item = &ready.item;
             match item.decision?.base {
                 BaseStep::Keep => None,
-                BaseStep::Forget => Some((item.ordinal, Step::Forget)),
+                BaseStep::Forget | BaseStep::Restore(None) => Some((item.ordinal, Step::Forget)),
+                BaseStep::Restore(Some(entry)) => Some((item.ordinal, Step::Record(entry))),
                 BaseStep::Record => {
                     let mut now = PerSide { remote: item.now.remote, local: item.now.local };
                     now[target] = after.get(&item.key).copied();

@@ -21,6 +21,8 @@ pub enum Refused {
     TooLargeToKeep,
     /// Somebody else holds it.
     Locked,
+    /// It is no longer what the run left that is taken back.
+    ChangedSince,
     /// Rows that were not meant to go refer to it.
     HasChildren,
     /// The server stored something else in this column.
@@ -41,6 +43,7 @@ impl Refused {
             }
             Self::TooLargeToKeep => SyncError::new(error::ROW_TOO_LARGE).with("side", Side::Local),
             Self::Row(RowFault::TooLarge) => SyncError::new(error::ROW_TOO_LARGE),
+            Self::ChangedSince => SyncError::new(error::CHANGED_SINCE),
             Self::Locked => SyncError::new(error::ROW_LOCKED).with("rows", 1),
             Self::StoredDifferently(column) => {
                 SyncError::new(error::STORED_DIFFERENTLY).with("column", column)

@@ -12,7 +12,7 @@ use crate::endpoint::read::Signed;
 use crate::error::{self, Result, SyncError};
 use crate::model::Key;
 use crate::plan::merge::{Change, Entry, Present};
-use crate::plan::policy::Decision;
+use crate::plan::policy::{BaseStep, Decision};
 
 /// Bytes of decisions that stay in memory.
 const IN_MEMORY: usize = 1 << 20;
@@ -37,6 +37,15 @@ pub struct Item {
     pub decision: Option<Decision>,
     /// Whether the base can say anything of this key: not where two keys share an ordinal.
     pub recorded: bool,
+    /// Where the row that is written is kept, if it does not come from the other side: the id of its pre-image.
+    pub kept: Option<i64>,
+}
+
+impl Item {
+    /// Whether this takes back what a run did.
+    pub fn takes_back(&self) -> bool {
+        self.decision.is_some_and(|decision| matches!(decision.base, BaseStep::Restore(_)))
+    }
 }
 
 /// Items in the order in which they were put in.
@@ -224,6 +233,7 @@ mod tests {
             change: Change::Gone,
             decision: None,
             recorded: true,
+            kept: Some(-1),
         };
         let mut list = Worklist::default();
         let items: Vec<Item> = (0..40_000).map(item).collect();

@@ -160,6 +160,8 @@ const TABLES: &[TableOf] = &[
             maybe("written", Blob),
             // A row too large for one statement is kept in pieces, one after another.
             ColumnOf("part", Number, false, ZERO),
+            // What the base said before: both signatures, NULL where it said nothing.
+            maybe("base", Blob),
             ColumnOf("created_at", Moment(0), false, NOW),
         ],
         unique: &[],

@@ -1,20 +1,23 @@
 //! Pre-images: what every run overwrote, deleted and inserted, on either side.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
+use tokio::sync::mpsc::Sender;
 
 use super::moment;
-use crate::endpoint::sql::own;
+use crate::endpoint::sql::{BYTES, SIGNED, TEXT, own};
 use crate::endpoint::{Connection, Dialect};
 use crate::error::Result;
-use crate::model::{Side, Signature, Value};
+use crate::model::{Row, Side, Signature, Value};
 use crate::plan::batch::Limit;
-use crate::plan::merge::Write;
+use crate::plan::merge::{Entry, Write};
 
 const TABLE: &str = "db_sync_undo";
 /// Pre-images that go into one statement, and their bytes.
 const ROWS: usize = 200;
-const BYTES: usize = 512 << 10;
+const STATEMENT: usize = 512 << 10;
 
 /// Bytes of a pre-image that go into one row of ours: less than any server takes in one statement.
 const PIECE: usize = 256 << 10;
@@ -41,8 +44,10 @@ pub struct PreImage {
     pub key: Json,
     /// The row as it was; `None` for a row that was inserted.
     pub before: Option<Json>,
-    /// The signature of the row as it was left; `None` for a row that was deleted.
+    /// The signature of the row as it was left; `None` for a row that was deleted, and for one that nobody signed.
     pub written: Option<Signature>,
+    /// What the base said before.
+    pub base: Option<Entry>,
 }
 
 fn name(write: Write) -> &'static str {
@@ -51,6 +56,10 @@ fn name(write: Write) -> &'static str {
         Write::Update => "UPDATE",
         Write::Delete => "DELETE",
     }
+}
+
+fn entry_bytes(entry: Entry) -> Vec<u8> {
+    [entry.remote.to_be_bytes(), entry.local.to_be_bytes()].concat()
 }
 
 /// Stores the pre-images of one batch; inserted rows are kept together, as they have nothing but their keys.
@@ -65,37 +74,48 @@ pub async fn record(
     side: Side,
     images: &[PreImage],
 ) -> Result<()> {
-    let row = |action: Write, key: String, before: Value, written: Value| {
+    let row = |action: Write, key: String, before: Value, written: Value, base: Option<Entry>| {
         let (run, table, side) =
             (Value::text(run_id), Value::text(table), Value::text(side.as_str()));
         let action = Value::text(name(action));
-        vec![run, table, side, action, Value::Text(key), before, written, Value::Int(0)]
+        let base = base.map_or(Value::Null, |entry| Value::Bytes(entry_bytes(entry)));
+        vec![run, table, side, action, Value::Text(key), before, written, Value::Int(0), base]
     };
     let signature = |image: &PreImage| {
         image.written.map_or(Vec::new(), |signature| signature.to_be_bytes().to_vec())
     };
     let mut rows = Vec::new();
-    let inserted: Vec<&PreImage> =
-        images.iter().filter(|image| image.write == Write::Insert).collect();
+    let together = |image: &&PreImage| image.write == Write::Insert && image.base.is_none();
+    let inserted: Vec<&PreImage> = images.iter().filter(together).collect();
     if !inserted.is_empty() {
         let keys = Json::Array(inserted.iter().map(|image| image.key.clone()).collect());
         let written = inserted.iter().flat_map(|image| signature(image)).collect();
-        rows.push(row(Write::Insert, keys.to_string(), Value::Null, Value::Bytes(written)));
+        rows.push(row(Write::Insert, keys.to_string(), Value::Null, Value::Bytes(written), None));
     }
-    for image in images.iter().filter(|image| image.write != Write::Insert) {
+    for image in images.iter().filter(|image| !together(image)) {
         let written = image.written.map_or(Value::Null, |_| Value::Bytes(signature(image)));
         let before = image.before.as_ref().map(ToString::to_string);
         for (part, piece) in pieces(before.as_deref().unwrap_or_default()).enumerate() {
             let piece = before.as_ref().map_or(Value::Null, |_| Value::text(piece));
-            let mut row = row(image.write, image.key.to_string(), piece, written.clone());
+            let key = image.key.to_string();
+            let mut row = row(image.write, key, piece, written.clone(), image.base);
             row[PART] = super::count(part as u64);
             rows.push(row);
         }
     }
-    let columns =
-        ["run_id", "table_name", "side", "action", "row_key", "row_before", "written", "part"];
+    let columns = [
+        "run_id",
+        "table_name",
+        "side",
+        "action",
+        "row_key",
+        "row_before",
+        "written",
+        "part",
+        "base",
+    ];
     let size = |row: &Vec<Value>| row.iter().map(|cell| cell.as_text().map_or(16, str::len)).sum();
-    for rows in (Limit { rows: ROWS, bytes: BYTES }).cut(rows, size) {
+    for rows in (Limit { rows: ROWS, bytes: STATEMENT }).cut(rows, size) {
         connection.run(&own::insert(dialect, TABLE, &columns, rows)).await?;
     }
     Ok(())
@@ -111,6 +131,167 @@ pub async fn prune(
     before: DateTime<Utc>,
 ) -> Result<()> {
     connection.run(&own::delete_below(dialect, TABLE, "created_at", moment(before))).await.map(drop)
+}
+
+/// What a run did to one row once, as it was stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// The pre-image's id; several inserted rows have one in common.
+    pub id: i64,
+    /// Where.
+    pub side: Side,
+    /// What.
+    pub write: Write,
+    /// The key's columns; of rows that nothing identifies, all of them.
+    pub key: Json,
+    /// The signature of the row as it was left.
+    pub written: Option<Signature>,
+    /// What the base said before.
+    pub base: Option<Entry>,
+}
+
+/// The tables of which a run wrote rows.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn tables(
+    connection: &mut Connection,
+    dialect: Dialect,
+    run_id: &str,
+) -> Result<Vec<String>> {
+    let run = [("run_id", Value::text(run_id))];
+    let rows =
+        connection.fetch(&own::select_distinct(dialect, TABLE, ("table_name", TEXT), &run)).await?;
+    Ok(rows.iter().filter_map(|row| row[0].as_text().map(ToOwned::to_owned)).collect())
+}
+
+/// Sends what a run did to the rows of one table, in the order in which it was done, without the rows themselves.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn stored(
+    connection: &mut Connection,
+    dialect: Dialect,
+    run_id: &str,
+    table: &str,
+    to: &Sender<Vec<Vec<Stored>>>,
+) -> Result<()> {
+    let columns = [
+        ("id", SIGNED),
+        ("side", TEXT),
+        ("action", TEXT),
+        ("row_key", TEXT),
+        ("written", BYTES),
+        ("part", SIGNED),
+        ("base", BYTES),
+    ];
+    let equal = [("run_id", Value::text(run_id)), ("table_name", Value::text(table))];
+    let statement = own::select(dialect, TABLE, &columns, &equal, "id");
+    connection.stream(&statement, to, |row| Ok(read(&row)), Vec::len).await
+}
+
+/// `None` for the further pieces of a row, and for what nobody stored so.
+fn read(row: &[Value]) -> Option<Vec<Stored>> {
+    let first = row[5].as_int() == Some(0);
+    let id = i64::try_from(row[0].as_int()?).ok().filter(|_| first)?;
+    let side = Side::BOTH.into_iter().find(|side| Some(side.as_str()) == row[1].as_text())?;
+    let writes = [Write::Insert, Write::Update, Write::Delete];
+    let write = writes.into_iter().find(|write| Some(name(*write)) == row[2].as_text())?;
+    let bytes = |at: usize| match &row[at] {
+        Value::Bytes(bytes) => &bytes[..],
+        _ => &[],
+    };
+    let signatures: Vec<Signature> =
+        bytes(4).chunks_exact(8).map(|bytes| bytes.iter().fold(0, add_byte)).collect();
+    let base = match bytes(6)
+        .chunks_exact(8)
+        .map(|bytes| bytes.iter().fold(0, add_byte))
+        .collect::<Vec<_>>()[..]
+    {
+        [remote, local] => Some(Entry { remote, local }),
+        _ => None,
+    };
+    let keys = match serde_json::from_str(row[3].as_text()?).ok()? {
+        Json::Array(keys) => keys,
+        key => vec![key],
+    };
+    // Of a batch either every row was signed, or none.
+    let signed = signatures.len() == keys.len();
+    let keys = keys.into_iter().enumerate();
+    let stored = keys.map(|(at, key)| {
+        let written = signatures.get(at).copied().filter(|_| signed);
+        Stored { id, side, write, key, written, base }
+    });
+    Some(stored.collect())
+}
+
+fn add_byte(number: u64, byte: &u8) -> u64 {
+    number << 8 | u64::from(*byte)
+}
+
+/// Rows as they were, by the ids of their pre-images.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn rows_before(
+    connection: &mut Connection,
+    dialect: Dialect,
+    run_id: &str,
+    table: &str,
+    ids: &[i64],
+) -> Result<HashMap<i64, Json>> {
+    let mut found = HashMap::new();
+    let equal = [("run_id", Value::text(run_id)), ("table_name", Value::text(table))];
+    let columns = [("id", SIGNED), ("row_key", TEXT), ("row_before", TEXT)];
+    for ids in ids.chunks(ROWS) {
+        let ids: Vec<Value> = ids.iter().map(|id| Value::Int((*id).into())).collect();
+        let statement = own::select_any(dialect, TABLE, &columns, &equal, ("id", &ids));
+        for row in connection.fetch(&statement).await? {
+            let (Some(id), Some(key), Some(text)) =
+                (row[0].as_int(), row[1].as_text(), row[2].as_text())
+            else {
+                continue;
+            };
+            let mut text = text.to_owned();
+            if text.len() + 4 > PIECE {
+                further_pieces(connection, dialect, &equal, (id, key), &mut text).await?;
+            }
+            if let (Ok(id), Ok(row)) = (i64::try_from(id), serde_json::from_str(&text)) {
+                found.insert(id, row);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Adds the pieces of a row that follow its first.
+async fn further_pieces(
+    connection: &mut Connection,
+    dialect: Dialect,
+    equal: &[own::Equal<'_>],
+    (id, key): (i128, &str),
+    text: &mut String,
+) -> Result<()> {
+    let mut last = id;
+    for part in 1.. {
+        let part = equal.iter().cloned().chain([("part", Value::Int(part))]).collect::<Vec<_>>();
+        let columns = [("id", SIGNED), ("row_key", TEXT)];
+        let rows = connection.fetch(&own::select(dialect, TABLE, &columns, &part, "id")).await?;
+        let follows = |row: &&Row| {
+            row[0].as_int().is_some_and(|id| id > last) && row[1].as_text() == Some(key)
+        };
+        let Some(next) = rows.iter().find(follows).and_then(|row| row[0].as_int()) else { break };
+        last = next;
+        let this = [("id", Value::Int(next))];
+        let piece = own::select(dialect, TABLE, &[("row_before", TEXT)], &this, "id");
+        let piece = connection.fetch(&piece).await?;
+        let piece = piece.first().and_then(|row| row[0].as_text()).unwrap_or_default();
+        text.push_str(piece);
+        if piece.len() + 4 <= PIECE {
+            break;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::merge::{Change, ConflictKind, Present, Write};
+use super::merge::{Change, ConflictKind, Entry, Present, Write};
 use crate::model::Side;
 
 /// Which way rows may travel.
@@ -141,7 +141,7 @@ impl Policy {
 }
 
 /// What becomes of a key's base entry once the decision is carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BaseStep {
     /// It stays (or stays missing), so that the key is met again.
     Keep,
@@ -149,6 +149,8 @@ pub enum BaseStep {
     Record,
     /// It goes.
     Forget,
+    /// It becomes what it was when the write that is taken back was decided.
+    Restore(Option<Entry>),
 }
 
 /// A conflict as it is written down.
@@ -163,7 +165,7 @@ pub struct Conflict {
 }
 
 /// What is done about one key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decision {
     /// The side that is written, and how.
     pub write: Option<(Side, Write)>,
@@ -178,6 +180,11 @@ pub struct Decision {
 impl Decision {
     const NOTHING: Self =
         Self { write: None, base: BaseStep::Keep, conflict: None, skipped: false };
+
+    /// A write of a run is taken back, and with it what the base learned from it.
+    pub fn take_back(to: Side, write: Write, base: Option<Entry>) -> Self {
+        Self { write: Some((to, write)), base: BaseStep::Restore(base), ..Self::NOTHING }
+    }
 
     fn base(base: BaseStep) -> Self {
         Self { base, ..Self::NOTHING }
@@ -289,6 +296,7 @@ mod tests {
         }
         match decision.base {
             BaseStep::Keep => {}
+            BaseStep::Restore(entry) => base = entry,
             BaseStep::Forget => base = None,
             BaseStep::Record => {
                 let (remote, local) = (sides.remote, sides.local);

@@ -5,9 +5,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value as Json;
+
 use super::types;
 use crate::model::key::KeyPart;
-use crate::model::{Column, KeyForm, Kind, PerSide, Side, Table, Unique};
+use crate::model::{Column, Key, KeyForm, Kind, PerSide, Row, Side, Table, Unique, row};
 
 /// One column on both sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -332,6 +334,24 @@ impl TablePair {
     /// Cells of a row that stand in key columns, as a key.
     pub fn key_names(&self) -> impl Iterator<Item = &str> {
         self.key.iter().map(|at| self.columns[*at].name.as_str())
+    }
+
+    /// A key from the JSON object of its columns; `None` where it is none.
+    pub fn key_from_json(&self, object: &Json) -> Option<Key> {
+        let cell = |(at, part): (&usize, &KeyPart)| {
+            let column = &self.columns[*at];
+            let cell = row::from_json(object.get(&column.name)?, &column.sides.local.kind)?;
+            Some(part.shared(cell))
+        };
+        self.key.iter().zip(&self.parts).map(cell).collect::<Option<Vec<_>>>().map(Key)
+    }
+
+    /// One side's row from the JSON object of its columns; `None` where a synced column is not among them.
+    pub fn row_from_json(&self, object: &Json, side: Side) -> Option<Row> {
+        let cell = |column: &ColumnPair| {
+            row::from_json(object.get(&column.name)?, &column.sides[side].kind)
+        };
+        self.columns.iter().map(cell).collect()
     }
 
     /// Whether nothing identifies the rows.

@@ -35,6 +35,7 @@ struct Asked {
     force: bool,
     dry_run: bool,
     create_tables: bool,
+    undo: Option<String>,
     env_file: Option<PathBuf>,
     progress: Option<String>,
     triggered_by: Option<String>,
@@ -69,6 +70,7 @@ impl Asked {
             dry_run: self.dry_run,
             force: self.force,
             create_tables: self.create_tables,
+            undo: self.undo.clone(),
             progress: named("progress", self.progress.as_deref(), "auto, always or never")?
                 .unwrap_or_default(),
             triggered_by: self.triggered_by.clone().unwrap_or_else(|| "MANUAL".to_owned()),

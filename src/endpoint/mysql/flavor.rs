@@ -47,6 +47,7 @@ pub async fn nature(connection: &mut Connection) -> Result<(Nature, bool)> {
         version: format!("{} {number}", if mariadb { "MariaDB" } else { "MySQL" }),
         identity: format!("{server}|{database}"),
         max_packet: max_packet.unwrap_or(1 << 20),
+        questions: if mariadb { 1 } else { 2 },
     };
     Ok((nature, row.get(9).and_then(Value::as_int) == Some(1)))
 }

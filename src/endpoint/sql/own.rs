@@ -39,6 +39,20 @@ pub fn select(
         .cells(columns.iter().map(|(_, kind)| kind.clone()))
 }
 
+/// The values that a column has in rows whose columns equal these values.
+pub fn select_distinct(
+    dialect: Dialect,
+    table: &str,
+    column: (&str, Kind),
+    equal: &[Equal<'_>],
+) -> Statement {
+    let (name, table, condition) =
+        (dialect.quote(column.0), dialect.quote(table), condition(dialect, equal));
+    Statement::new(format!("SELECT DISTINCT {name} FROM {table}{condition} ORDER BY {name}"))
+        .args(values(equal))
+        .cells([column.1])
+}
+
 /// Rows of which `column` equals any of these values and the others their one value.
 pub fn select_any(
     dialect: Dialect,

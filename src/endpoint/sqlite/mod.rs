@@ -31,5 +31,6 @@ pub async fn nature(connection: &mut Connection, path: &Path) -> Result<Nature> 
         version: format!("SQLite {version}"),
         identity: format!("sqlite|{}", identity.unwrap_or_else(|_| path.display().to_string())),
         max_packet: 64 << 20,
+        questions: 1,
     })
 }

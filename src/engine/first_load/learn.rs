@@ -120,6 +120,7 @@ impl<'a> Learner<'a> {
                 key: row::object(self.pair.key_names().zip(&key.0)),
                 before: None,
                 written: entry.map(|entry| entry[self.target]),
+                base: None,
             });
             // Of keys that share their place the base can say nothing.
             let shares = self.last == Some(ordinal);

@@ -95,6 +95,11 @@ class Command(BaseCommand):
             action="store_true",
             help=_("make tables that one side lacks there, from the other side's definition"),
         )
+        parser.add_argument(
+            "--undo",
+            metavar="RUN_ID",
+            help=_("take back what a run did, instead of syncing"),
+        )
         parser.add_argument("--force", action="store_true", help=_("do what a guard would refuse"))
         parser.add_argument(
             "--json", action="store_true", help=_("print one JSON object and nothing else")
@@ -130,6 +135,7 @@ class Command(BaseCommand):
                 force=options["force"],
                 dry_run=options["dry_run"],
                 create_tables=options["create_tables"],
+                undo=options["undo"],
                 env_file=options["env_file"],
                 progress="never" if quiet else options["progress"],
             )
