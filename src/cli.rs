@@ -72,17 +72,15 @@ struct UndoFlags {
 impl UndoFlags {
     /// An undo is a run of another kind.
     fn run(self) -> RunFlags {
-        let Self { run_id, tables, dry_run, json, verbose, env_file } = self;
-        let (undo, progress, triggered_by) = (Some(run_id), "auto".to_owned(), "MANUAL".to_owned());
         RunFlags {
-            undo,
-            tables,
-            dry_run,
-            json,
-            verbose,
-            env_file,
-            progress,
-            triggered_by,
+            tables: self.tables,
+            dry_run: self.dry_run,
+            undo: Some(self.run_id),
+            json: self.json,
+            verbose: self.verbose,
+            progress: "auto".to_owned(),
+            env_file: self.env_file,
+            triggered_by: "MANUAL".to_owned(),
             ..RunFlags::default()
         }
     }

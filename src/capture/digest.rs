@@ -39,6 +39,8 @@ pub struct Asked<'a> {
     pub line: &'a mut Connection,
     /// Where further lines lead to, for large tables.
     pub endpoint: &'a Endpoint,
+    /// What these are opened for.
+    pub purpose: Purpose,
     /// How many lines ask at the same time.
     pub at_once: usize,
 }
@@ -64,7 +66,7 @@ pub async fn propose(
     let mut ranges = lows.chunks(lows.len().div_ceil(ranges));
     let first = ranges.next().unwrap_or_default();
     let others = ranges.map(async |lows| {
-        let mut line = asked.endpoint.connect(Purpose::Snapshot).await?;
+        let mut line = asked.endpoint.connect(asked.purpose).await?;
         let digests = ask(&mut line, view, base, lows, near).await;
         line.close().await;
         digests

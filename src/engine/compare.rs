@@ -13,7 +13,7 @@ use crate::capture::digest::{self, Asked};
 use crate::capture::join;
 use crate::endpoint::read::{self, Found, Signed};
 use crate::endpoint::sql::table::Span;
-use crate::endpoint::{Connection, View};
+use crate::endpoint::{Connection, Purpose, View};
 use crate::error::{Result, SyncError};
 use crate::journal::base::Base;
 use crate::model::{Key, PerSide, Side, Signature, Value, canonical};
@@ -63,7 +63,8 @@ pub async fn compare_changes(
     let changed = async |side: Side, connection: &mut Connection| {
         let view = &views[side];
         let at_once = run.settings.parallel;
-        let asked = Asked { line: &mut *connection, endpoint: &run.endpoints[side], at_once };
+        let (line, endpoint) = (&mut *connection, &run.endpoints[side]);
+        let asked = Asked { line, endpoint, purpose: Purpose::Snapshot, at_once };
         let proposal = digest::propose(asked, view, base, &also).await?;
         let spans = &proposal.spans;
         let changes = changes(connection, view, base, journal, spans, &plan.open, run).await?;

@@ -201,13 +201,8 @@ fn read(row: &[Value]) -> Option<Vec<Stored>> {
         Value::Bytes(bytes) => &bytes[..],
         _ => &[],
     };
-    let signatures: Vec<Signature> =
-        bytes(4).chunks_exact(8).map(|bytes| bytes.iter().fold(0, add_byte)).collect();
-    let base = match bytes(6)
-        .chunks_exact(8)
-        .map(|bytes| bytes.iter().fold(0, add_byte))
-        .collect::<Vec<_>>()[..]
-    {
+    let signatures = numbers(bytes(4));
+    let base = match numbers(bytes(6))[..] {
         [remote, local] => Some(Entry { remote, local }),
         _ => None,
     };
@@ -225,8 +220,9 @@ fn read(row: &[Value]) -> Option<Vec<Stored>> {
     Some(stored.collect())
 }
 
-fn add_byte(number: u64, byte: &u8) -> u64 {
-    number << 8 | u64::from(*byte)
+/// Numbers of eight bytes each.
+fn numbers(bytes: &[u8]) -> Vec<u64> {
+    bytes.as_chunks::<8>().0.iter().map(|bytes| u64::from_be_bytes(*bytes)).collect()
 }
 
 /// Rows as they were, by the ids of their pre-images.

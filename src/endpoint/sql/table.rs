@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::expression::{argument, former_signature, is_long, ordinal, shown, signature, written};
 use super::{Dialect, SIGNED, Statement, UNSIGNED, View};
-use crate::model::{Column, ForeignKey, Key, KeyForm, Kind, Row, Value, fit};
+use crate::model::{Column, ForeignKey, Index, Key, KeyForm, Kind, Row, Value, fit};
 
 /// A stretch of ordinals, both ends included.
 pub type Span = RangeInclusive<u64>;
@@ -333,12 +333,28 @@ impl View<'_> {
         let (given, meets) = (given.join(" AND "), meets.join(" AND "));
         let (key, referred) = (self.shown_key().join(","), referred.join(","));
         let parent = quote(&foreign_key.parent);
-        // A join takes half the time of a NOT EXISTS, for which MariaDB makes a list of all parents.
+        // A join takes half the time of a NOT EXISTS, for which MariaDB makes a list of all parents. Along the foreign key's own
+        // index the parents are met in order; a server that has just taken the rows knows too little of them to see that.
+        let hint = self.index_of(&foreign_key.columns);
+        let hint = hint.map_or_else(String::new, |name| format!(" FORCE INDEX ({})", quote(name)));
         Statement::new(format!(
-            "SELECT {key} FROM {table} LEFT JOIN (SELECT {referred} FROM {parent}) AS db_sync_parent \
+            "SELECT {key} FROM {table}{hint} LEFT JOIN (SELECT {referred} FROM {parent}) AS db_sync_parent \
              ON {meets} WHERE {given} AND db_sync_parent.db_sync_0 IS NULL"
         ))
         .cells(self.key_columns().map(|column| column.kind.clone()))
+    }
+
+    /// A server's index that begins with these columns and is not the order in which the rows lie anyway.
+    fn index_of(&self, columns: &[String]) -> Option<&String> {
+        let table = &self.pair.tables[self.side];
+        let begins = |index: &&Index| {
+            let mut both = index.columns.iter().zip(columns);
+            index.columns.len() >= columns.len()
+                && index.method == "BTREE"
+                && both.all(|((name, part), column)| name == column && part.is_none())
+        };
+        let found = table.indexes.iter().find(begins).filter(|_| self.dialect != Dialect::Sqlite);
+        found.map(|index| &index.name)
     }
 
     /// One child by a foreign key, where there is any.

@@ -171,8 +171,9 @@ async fn holds(
     line: &mut Connection,
 ) -> Result<bool> {
     let view = run.view(&job.pair, side);
-    // Further lines would not see what is not kept yet, and other tables are being loaded meanwhile.
-    let asked = Asked { line, endpoint: &run.endpoints[side], at_once: 1 };
+    let (endpoint, at_once) = (&run.endpoints[side], run.settings.parallel);
+    let purpose = if side == job.target { Purpose::Uncommitted } else { Purpose::Snapshot };
+    let asked = Asked { line, endpoint, purpose, at_once };
     let proposal = digest::propose(asked, &view, base, &BTreeSet::new()).await;
     proposal.map(|proposal| proposal.spans.is_empty())
 }
