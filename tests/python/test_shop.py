@@ -225,6 +225,18 @@ def test_one_table_alone(new: Site) -> None:
     assert new.query("local", "SELECT count(*) FROM shop_product") == [(0,)]
 
 
+def test_a_run_is_taken_back(site: Site) -> None:
+    site.manage("shop_demo_changes")
+    before = site.rows("local"), site.rows("remote")
+    run = site.sync()
+    assert (site.rows("local"), site.rows("remote")) != before
+    undone = site.sync("--undo", run["run_id"])
+    assert (undone["status"], written(undone)) == ("SUCCESS", written(run))
+    assert (site.rows("local"), site.rows("remote")) == before
+    unknown = json.loads(site.manage("sync_db", "--json", "--undo", "?", status=2).stdout)
+    assert unknown["error"]["code"] == "CFG_002"
+
+
 @pytest.mark.parametrize("before", ["new", "site"])
 def test_a_dry_run_changes_no_byte(before: str, request: pytest.FixtureRequest) -> None:
     site: Site = request.getfixturevalue(before)

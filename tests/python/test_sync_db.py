@@ -32,6 +32,7 @@ def sync_db(*flags: str) -> str:
         (["--conflict", "manual"], {"conflict": "manual"}),
         (["--capture", "digest"], {"capture": "digest"}),
         (["--force"], {"force": True}),
+        (["--undo", "6f1c"], {"undo": "6f1c"}),
         (["--progress", "never"], {"progress": "never"}),
         (["--env-file", "other.env"], {"env_file": "other.env"}),
         (["--verbose", "--json"], {}),
