@@ -382,6 +382,22 @@ sentences! {
     EMPTY_SOURCE = Sync008,
         "Table {table}: the other side has no rows at all, and this run would delete {count} rows on {side} because of it.",
         "If the table was emptied on purpose, run it again with --force. If its rows were lost, copy them back with --type FULL and the --direction that leads away from {side}.";
+    /// A bulk update, or a broken import.
+    EVERYTHING_CHANGED = Sync008,
+        "Table {table}: {side} has changed all of its {rows} rows since the last sync.",
+        "If that is meant, run it again with --force; else find out what changed the rows.";
+    /// A restore.
+    BACK_IN_TIME = Sync008,
+        "Table {table}: {side} would give its next row the number {now}, which was {then} at the last sync: it seems to be restored from an earlier backup.",
+        "If {side} is to count, run it again with --force. If what it has lost is to come back, run it with the --direction that leads to {side}, --type FULL and --force.";
+    /// A moved server, or a wrong address.
+    OTHER_DATABASE = Sync008,
+        "Table {table}: {side} is another database than at the last sync.",
+        "Check the address in the settings. If the database was moved or replaced on purpose, run it again with --force: nothing is deleted then, and rows that differ are conflicts.";
+    /// Settings the wrong way round.
+    SIDES_SWAPPED = Sync008,
+        "REMOTE and LOCAL have swapped places since the last sync.",
+        "Check DB_REMOTE_… and DB_LOCAL_…. If that is meant, run it again with --force.";
     /// Another run.
     LOCKED = Sync009,
         "Table {table} is being synced by another run.",

@@ -246,6 +246,95 @@ fn guards_stop_and_force_lifts_them() {
     });
 }
 
+/// A table with numbered rows.
+fn numbered(pair: &Pair) -> &'static str {
+    if pair.remote.is_file() {
+        "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v VARCHAR(20))"
+    } else {
+        "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY AUTO_INCREMENT, v VARCHAR(20))"
+    }
+}
+
+fn fill(database: &Database, ids: std::ops::Range<u32>) {
+    let rows: Vec<String> = ids.map(|id| format!("({id},'row')")).collect();
+    database.sql(&format!("INSERT INTO t VALUES {}", rows.join(",")));
+}
+
+#[test]
+fn a_side_that_changed_every_row_at_once_is_asked_about() {
+    each_pairing(|pair| {
+        pair.both(TABLE);
+        fill(&pair.remote, 0..150);
+        pair.sync("");
+        pair.remote.sql("UPDATE t SET v='?'");
+        for flags in ["", "--type FULL", "--type FULL --direction REMOTE_TO_LOCAL"] {
+            let report = pair.sync(flags);
+            assert!(failure(&report, "SYNC_008").message.contains("all of its 150"), "{report:#?}");
+            assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t WHERE v='row'"), "150");
+        }
+        assert_eq!(table(&pair.sync("--force"), "t").remote_to_local.updated, 150);
+        // What a migration has done on both sides alike is nothing to ask about.
+        pair.both("UPDATE t SET v='both'");
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn a_side_that_was_restored_is_asked_about() {
+    for (remote, local) in [("MARIADB", "MARIADB2"), ("MYSQL", "MARIADB"), ("SQLITE", "SQLITE")] {
+        let Some(pair) = Pair::try_of(remote, local) else { continue };
+        pair.both(numbered(&pair));
+        fill(&pair.remote, 1..151);
+        pair.sync("");
+        fill(&pair.remote, 151..201);
+        pair.sync("");
+        pair.sync("");
+        pair.remote.sql("DELETE FROM t WHERE id>150");
+        pair.remote.sql(if pair.remote.is_file() {
+            "UPDATE sqlite_sequence SET seq=150 WHERE name='t'"
+        } else {
+            "ALTER TABLE t AUTO_INCREMENT=151"
+        });
+        let report = pair.sync("");
+        assert!(failure(&report, "SYNC_008").message.contains("151"), "{remote}: {report:#?}");
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "200");
+        assert_eq!(pair.sync("--force").exit_code, 0, "{remote}");
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "150");
+        pair.assert_settled("");
+    }
+}
+
+#[test]
+fn another_database_and_swapped_sides_are_asked_about() {
+    for kind in [("MARIADB", "MARIADB2"), ("SQLITE", "SQLITE")] {
+        let pair = Pair::of(kind.0, kind.1);
+        pair.both(TABLE);
+        fill(&pair.remote, 1..4);
+        pair.sync("");
+        let swapped = Pair { name: "swapped".to_owned(), remote: pair.local, local: pair.remote };
+        let refused = swapped.try_sync(options(""), &[]).unwrap_err();
+        assert_eq!(refused.code().as_str(), "SYNC_008", "{kind:?}");
+        assert_eq!(swapped.sync("--force").exit_code, 0, "{kind:?}");
+        let Pair { remote, .. } = Pair::of(kind.0, kind.1);
+        let moved = Pair { name: "moved".to_owned(), remote, local: swapped.local };
+        moved.remote.sql(TABLE);
+        moved.remote.sql("INSERT INTO t VALUES (2,'other'),(9,'new')");
+        let report = moved.sync("");
+        assert!(failure(&report, "SYNC_008").message.contains("another database"), "{report:#?}");
+        assert_eq!(moved.local.cell("SELECT COUNT(*) FROM t"), "3");
+        // Nothing is deleted then: what both have and is different is a conflict.
+        let report = moved.sync("--force");
+        assert_eq!(
+            (report.exit_code, table(&report, "t").conflicts.detected),
+            (0, 1),
+            "{report:#?}"
+        );
+        assert_eq!(moved.remote.cell("SELECT COUNT(*) FROM t"), "4");
+        moved.assert_settled("");
+    }
+}
+
 /// Somebody empties a table while it is synced: the guards look at every round's plan.
 #[test]
 fn guards_look_again_when_rows_have_moved() {
@@ -262,7 +351,7 @@ fn guards_look_again_when_rows_have_moved() {
             "" => format!("CREATE TRIGGER empty AFTER INSERT ON db_sync_undo FOR EACH ROW {empty}"),
             _ => format!("CREATE TRIGGER empty AFTER UPDATE ON t FOR EACH ROW {empty}"),
         });
-        pair.remote.sql("UPDATE t SET v='new'");
+        pair.remote.sql("UPDATE t SET v='new' WHERE id>0");
         let report = pair.sync("");
         assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM t"), "0", "the trigger has fired");
         assert!(failure(&report, "SYNC_008").message.contains("no rows at all"), "{report:#?}");

@@ -300,7 +300,7 @@ fn every_row_takes_its_neighbours_place() {
         pair.remote.sql(&format!("INSERT INTO line VALUES {}", rows.join(",")));
         pair.sync("--type FULL");
         pair.remote.sql("UPDATE line SET place=-place-1; UPDATE line SET place=-place");
-        let report = pair.sync("");
+        let report = pair.sync("--force");
         assert_eq!(report.exit_code, 0, "{}: {:#?}", pair.name, report.errors.first());
         pair.assert_same("SELECT id, place FROM line ORDER BY id");
         pair.assert_settled("");

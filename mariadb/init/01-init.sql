@@ -93,6 +93,7 @@ CREATE TABLE IF NOT EXISTS `db_sync_state` (
   `id` int NOT NULL AUTO_INCREMENT PRIMARY KEY,
   `table_name` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   `stamp` longtext NOT NULL,
+  `seen` longtext NULL,
   `updated_at` datetime NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP,
   UNIQUE KEY `table_name` (`table_name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;

@@ -39,6 +39,7 @@ pub async fn compare(
 ) -> Result<PerSide<u64>> {
     let mut undecided = Worklist::default();
     let rows = walk(lines, views, base, spans, run, |ordinal, entry, remote, local| {
+        meet(entry, remote, local, plan);
         sort(items(ordinal, entry, remote, local, plan), plan, &mut undecided)
     })
     .await?;
@@ -83,6 +84,7 @@ pub async fn compare_changes(
             if !unclear.covers(ordinal) {
                 return Ok(());
             }
+            meet(entry, remote, local, plan);
             sort(items(ordinal, entry, remote, local, plan), plan, &mut undecided)
         })
         .await?;
@@ -156,11 +158,12 @@ fn put_together(
                 (None, None) => Some(Vec::new()),
             }
         };
-        match (rows(Side::Remote), rows(Side::Local)) {
-            (Some(remote), Some(local)) => {
-                sort(items(ordinal, entry, &remote, &local, plan), plan, undecided)?;
-            }
-            _ => drop(unclear.unnamed.insert(ordinal)),
+        if let (Some(remote), Some(local)) = (rows(Side::Remote), rows(Side::Local)) {
+            meet(entry, &remote, &local, plan);
+            sort(items(ordinal, entry, &remote, &local, plan), plan, undecided)?;
+        } else {
+            // It is looked at once more, and counted then.
+            unclear.unnamed.insert(ordinal);
         }
     }
     Ok(unclear)
@@ -202,6 +205,15 @@ pub async fn compare_rows(
         }
     }
     look(lines.sides, views, undecided, plan, &run.cancel).await
+}
+
+/// Counts which sides no longer hold what the base says.
+fn meet(entry: Option<Entry>, remote: &[Signed], local: &[Signed], plan: &mut Plan) {
+    let Some(entry) = entry else { return };
+    for (side, rows) in [(Side::Remote, remote), (Side::Local, local)] {
+        let same = matches!(rows, [row] if row.signature == entry[side]);
+        plan.altered[side] += u64::from(!same);
+    }
 }
 
 /// Puts what is decided into the plan, and what takes a look at the rows aside.

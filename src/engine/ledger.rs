@@ -11,6 +11,7 @@ use super::table::TableRun;
 use super::{Lines, Run, stops_everything};
 use crate::endpoint::{Connection, Purpose};
 use crate::error::{self, Code, Result, SyncError};
+use crate::journal::base::{self, Seen};
 use crate::journal::lock::Locks;
 use crate::journal::runs::{self, Outcome, Pass, Status};
 use crate::journal::settings::{self, TableSettings};
@@ -259,6 +260,12 @@ impl Ledger {
                 runs::end(local, nature.dialect, &pass, &outcome(run, turn, target)).await?;
             }
             if let (Standing::Open(table), None) = (&turn.standing, &run.options.undo) {
+                let numbers = |side: Side| Seen {
+                    rows: table.rows[side],
+                    next: table.pair.tables[side].next_number,
+                };
+                let seen = PerSide::new(Side::Remote, Side::Local).map(numbers);
+                base::see(local, nature.dialect, &turn.settings.table, seen).await?;
                 settings::synced(
                     local,
                     nature.dialect,

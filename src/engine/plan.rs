@@ -54,6 +54,8 @@ pub struct Plan {
     pub skipped: u64,
     /// Rows that changed between two looks at them.
     pub moved: u64,
+    /// Rows of the base that each side has changed or lost.
+    pub altered: PerSide<u64>,
     /// Keys that an earlier round of this run is done with, for better or worse.
     pub done: HashSet<u64>,
     /// Keys with an open conflict row that this plan has not met yet.
@@ -74,6 +76,7 @@ impl Plan {
             conflicts: Conflicts::default(),
             skipped: 0,
             moved: 0,
+            altered: PerSide::default(),
             done,
             open: HashSet::new(),
         }

@@ -10,6 +10,7 @@ use super::{Lines, Options, Run, create, findings};
 use crate::config::Settings;
 use crate::endpoint::{Connection, Endpoint, Purpose, introspect};
 use crate::error::{self, Result, SyncError};
+use crate::journal::base;
 use crate::journal::schema::{self, Existing};
 use crate::journal::settings::{self, DEFAULTS, TableSettings};
 use crate::model::{PerSide, Side, Table};
@@ -76,6 +77,7 @@ pub async fn configured(
         introspect::tables(&mut lines.local, run.dialect(Side::Local)),
     );
     let tables = PerSide::new(remote?, local?);
+    refuse_swapped(run, &mut lines.remote, &tables.remote).await?;
     let existing = ours(&tables.local);
     run.installed = schema::is_complete(&existing);
     if !run.installed && !run.options.dry_run {
@@ -115,6 +117,24 @@ pub async fn configured(
     run.unconfigured = unconfigured.map(|new| new.table).collect();
     let chosen = choose(run, configured)?;
     Ok((tables, chosen))
+}
+
+/// REMOTE may have our tables too, as a chain of databases has; but not from a time when it was LOCAL to this very LOCAL.
+async fn refuse_swapped(
+    run: &Run,
+    remote: &mut Connection,
+    tables: &HashMap<String, Table>,
+) -> Result<()> {
+    if run.options.force || !tables.contains_key("db_sync_state") {
+        return Ok(());
+    }
+    let now =
+        PerSide::new(Side::Remote, Side::Local).map(|side| &run.endpoints[side].nature.identity);
+    let known = base::databases(remote, run.dialect(Side::Remote)).await?;
+    if known.iter().any(|then| then.remote == *now.local && then.local == *now.remote) {
+        return Err(error::SIDES_SWAPPED.into());
+    }
+    Ok(())
 }
 
 fn ours(tables: &HashMap<String, Table>) -> Existing {

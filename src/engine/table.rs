@@ -24,7 +24,7 @@ use crate::journal::stamp::{Source, Stamp, Standing};
 use crate::model::{Column, Key, PerSide, Row, Side, row};
 use crate::note::{self, Note};
 use crate::plan::batch::Limit;
-use crate::plan::guard::{self, Intent, Refusal};
+use crate::plan::guard::{self, Intent, Numbers, Refusal};
 use crate::plan::merge::Write;
 use crate::plan::policy::SyncType;
 use crate::plan::schema_match::{ColumnPair, TablePair};
@@ -115,7 +115,7 @@ impl TableRun {
         };
         let told = pair.differences.iter().filter(|difference| findings::is_told(difference));
         let mut notes: Vec<Note> = told.map(findings::sentence).collect();
-        if base.standing == Standing::Foreign {
+        if matches!(base.standing, Standing::Foreign | Standing::Elsewhere(_)) {
             notes.push(Note::new(note::FOREIGN_BASE));
         }
         Ok(Self {
@@ -150,6 +150,10 @@ impl TableRun {
     /// # Errors
     /// `SYNC_008` where a guard refuses; else the failure with its code.
     pub async fn look(&mut self, run: &Run, lines: &mut Lines) -> Result<()> {
+        if let (Standing::Elsewhere(side), false) = (&self.base.standing, run.options.force) {
+            let error = SyncError::new(error::OTHER_DATABASE).with("side", side);
+            return Err(error.in_table(&self.pair.name));
+        }
         if self.pair.is_bag() {
             bag::look(run, lines, self).await?;
             self.looks_settled = self.plan.writes_nothing();
@@ -206,13 +210,34 @@ impl TableRun {
     fn refuse(&self, run: &Run) -> Result<()> {
         let deletes =
             PerSide::new(self.plan.planned.remote.deleted, self.plan.planned.local.deleted);
-        let refusal =
-            guard::check(&Intent { rows: self.rows, deletes }, run.settings.max_delete_percent);
+        let sides = PerSide::new(Side::Remote, Side::Local);
+        let numbers = sides.map(|side| {
+            let then = self.base.seen.filter(|_| !self.base.is_none())?[side];
+            let now = Numbers { next: self.pair.tables[side].next_number, rows: self.rows[side] };
+            Some((Numbers { next: then.next, rows: then.rows }, now))
+        });
+        let lows = self.base.lows();
+        let intent = Intent {
+            rows: self.rows,
+            deletes,
+            writes: sides.map(|side| self.plan.planned[side].total()),
+            known: lows.iter().map(|low| self.base.digest(*low).remote.rows).sum(),
+            altered: self.plan.altered,
+            numbers,
+        };
+        let refusal = guard::check(&intent, run.settings.max_delete_percent);
         let Some(refusal) = refusal.filter(|_| !run.options.force) else { return Ok(()) };
         let error = match refusal {
             Refusal::EmptySource { side, deletes } => {
                 SyncError::new(error::EMPTY_SOURCE).with("side", side).with("count", deletes)
             }
+            Refusal::EverythingChanged { side, rows } => {
+                SyncError::new(error::EVERYTHING_CHANGED).with("side", side).with("rows", rows)
+            }
+            Refusal::BackInTime { side, then, now } => SyncError::new(error::BACK_IN_TIME)
+                .with("side", side)
+                .with("then", then)
+                .with("now", now),
             Refusal::TooManyDeletes { side, deletes, rows } => {
                 SyncError::new(error::TOO_MANY_DELETES)
                     .with("side", side)

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::stamp::{Stamp, Standing};
@@ -42,6 +43,34 @@ pub enum Step {
 /// Entries in the order of ordinals.
 pub type Entries = Vec<(u64, Entry)>;
 
+/// The databases of which any base is kept here.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn databases(
+    connection: &mut Connection,
+    dialect: Dialect,
+) -> Result<Vec<PerSide<String>>> {
+    let rows =
+        connection.fetch(&own::select(dialect, STATE, &[("stamp", TEXT)], &[], "id")).await?;
+    Ok(rows.iter().filter_map(|row| Stamp::databases(row[0].as_text()?)).collect())
+}
+
+/// Notes how far each side has come with a table.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn see(
+    connection: &mut Connection,
+    dialect: Dialect,
+    table: &str,
+    seen: PerSide<Seen>,
+) -> Result<()> {
+    let seen = Value::Text(serde_json::to_string(&seen).unwrap_or_default());
+    let name = [("table_name", Value::text(table))];
+    connection.run(&own::update(dialect, STATE, &[("seen", seen)], &name)).await.map(drop)
+}
+
 /// The base of one table: which chunks there are and what they add up to. The entries stay in the database.
 #[derive(Clone, Debug)]
 pub struct Base {
@@ -53,6 +82,17 @@ pub struct Base {
     pub standing: Standing,
     stamp: Stamp,
     stored: bool,
+    /// How far each side had come at the end of the last sync, where that is known.
+    pub seen: Option<PerSide<Seen>>,
+}
+
+/// How far a side had come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// How many rows it had.
+    pub rows: u64,
+    /// The next number that it would have given a row; 0 where it numbers none.
+    pub next: u64,
 }
 
 /// Some 10 bytes an entry of an integer key: how far it lies behind the one before and whether the sides' signatures differ, in
@@ -184,6 +224,7 @@ impl Base {
             standing: Standing::None,
             stamp,
             stored: false,
+            seen: None,
         }
     }
 
@@ -200,12 +241,15 @@ impl Base {
     ) -> Result<Self> {
         let mut base = Self::none(table, dialect, form, stamp);
         let name = [("table_name", Value::text(table))];
-        let state = own::select(dialect, STATE, &[("stamp", TEXT)], &name, "id");
+        let state = [("stamp", TEXT), ("seen", TEXT)];
+        let state = own::select(dialect, STATE, &state, &name, "id");
         let rows = connection.fetch(&state).await?;
         let stored = rows.first().and_then(|row| row[0].as_text());
         base.stored = stored.is_some();
+        let seen = rows.first().and_then(|row| row[1].as_text());
+        base.seen = seen.and_then(|seen| serde_json::from_str(seen).ok());
         base.standing = base.stamp.standing(stored);
-        if matches!(base.standing, Standing::None | Standing::Foreign) {
+        if matches!(base.standing, Standing::None | Standing::Foreign | Standing::Elsewhere(_)) {
             return Ok(base);
         }
         let columns = [

@@ -187,6 +187,8 @@ const TABLES: &[TableOf] = &[
             always("id", Id),
             always("table_name", Name),
             always("stamp", LongText),
+            // JSON: how far each side had come at the end of the last sync.
+            maybe("seen", LongText),
             ColumnOf("updated_at", Moment(0), false, NOW),
         ],
         unique: &[&["table_name"]],

@@ -41,8 +41,10 @@ pub enum Standing {
     Current,
     /// It is of the same rows, signed by other columns: it can be carried over.
     Former(PerSide<Vec<FormerColumn>>),
-    /// It is of other databases or keys, or written otherwise, and counts as none.
+    /// It is of other keys, or written otherwise, and counts as none.
     Foreign,
+    /// This side was another database when it was made.
+    Elsewhere(Side),
 }
 
 impl Stamp {
@@ -56,13 +58,23 @@ impl Stamp {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// The databases that a stored stamp is of; `None` where it is none.
+    pub fn databases(stored: &str) -> Option<PerSide<String>> {
+        let stored: Self = serde_json::from_str(stored).ok()?;
+        Some(stored.sides.map(|source| source.database))
+    }
+
     /// How a base with this stored stamp stands.
     pub fn standing(&self, stored: Option<&str>) -> Standing {
         let Some(stored) = stored else { return Standing::None };
         let Ok(stored) = serde_json::from_str::<Self>(stored) else { return Standing::Foreign };
+        let other = |side: &Side| self.sides[*side].database != stored.sides[*side].database;
+        if let Some(side) = Side::BOTH.into_iter().find(other) {
+            return Standing::Elsewhere(side);
+        }
         let same_rows = |side: Side| {
             let (now, then) = (&self.sides[side], &stored.sides[side]);
-            now.database == then.database && now.key == then.key && now.form == then.form
+            now.key == then.key && now.form == then.form
         };
         if stored == *self {
             Standing::Current

@@ -287,6 +287,8 @@ pub struct Table {
     pub triggers: Triggers,
     /// Whether it refers to a table of another database, of which nothing is known.
     pub refers_elsewhere: bool,
+    /// The next number that it gives a new row; 0 where it numbers none.
+    pub next_number: u64,
     /// About how many rows it has; 0 where unknown.
     pub estimated_rows: u64,
 }

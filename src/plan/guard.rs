@@ -9,6 +9,24 @@ pub struct Intent {
     pub rows: PerSide<u64>,
     /// Rows that would be deleted on each side.
     pub deletes: PerSide<u64>,
+    /// Rows that would be written on each side, in any way.
+    pub writes: PerSide<u64>,
+    /// Rows that the base knows.
+    pub known: u64,
+    /// Those among them that each side has changed or lost since.
+    pub altered: PerSide<u64>,
+    /// How far each side had come at the end of the last sync, and how far it has come now: the next number that it gives a row,
+    /// and its rows. 0 where it numbers none.
+    pub numbers: PerSide<Option<(Numbers, Numbers)>>,
+}
+
+/// How far a side has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Numbers {
+    /// The next number that it gives a row; 0 where it numbers none.
+    pub next: u64,
+    /// Its rows.
+    pub rows: u64,
 }
 
 /// Why a plan is not carried out.
@@ -30,28 +48,64 @@ pub enum Refusal {
         /// Of how many.
         rows: u64,
     },
+    /// A side has changed every row since the last sync.
+    EverythingChanged {
+        /// Which.
+        side: Side,
+        /// How many rows.
+        rows: u64,
+    },
+    /// A side is back where it was before the last sync, as after a restore.
+    BackInTime {
+        /// Which.
+        side: Side,
+        /// The next number that it would have given a row then.
+        then: u64,
+        /// And now.
+        now: u64,
+    },
 }
 
 /// Tables below this many rows are exempt from the share of deletions.
 pub const SMALL_TABLE: u64 = 100;
 
-/// Refuses a plan that deletes because a side is empty (at any size), or more than `max_percent` of a
-/// table of at least [`SMALL_TABLE`] rows.
+/// Refuses a plan that deletes because a side is empty (at any size), or more than `max_percent` of a table of at least
+/// [`SMALL_TABLE`] rows; one that carries on what every row of such a table has become at once; and one that follows a side which
+/// numbers its rows from further back than it did, and has no more of them.
 pub fn check(intent: &Intent, max_percent: u8) -> Option<Refusal> {
-    Side::BOTH.into_iter().find_map(|side| {
-        let (deletes, rows) = (intent.deletes[side], intent.rows[side]);
-        if deletes == 0 {
-            None
-        } else if intent.rows[side.other()] == 0 {
-            Some(Refusal::EmptySource { side, deletes })
-        } else if rows >= SMALL_TABLE
-            && u128::from(deletes) * 100 > u128::from(rows) * u128::from(max_percent)
-        {
-            Some(Refusal::TooManyDeletes { side, deletes, rows })
-        } else {
-            None
-        }
-    })
+    let found = |rule: &dyn Fn(Side) -> Option<Refusal>| Side::BOTH.into_iter().find_map(rule);
+    found(&|side| deletions(intent, side, max_percent))
+        .or_else(|| found(&|side| back_in_time(intent, side)))
+        .or_else(|| found(&|side| everything_changed(intent, side)))
+}
+
+fn deletions(intent: &Intent, side: Side, max_percent: u8) -> Option<Refusal> {
+    let (deletes, rows) = (intent.deletes[side], intent.rows[side]);
+    if deletes == 0 {
+        None
+    } else if intent.rows[side.other()] == 0 {
+        Some(Refusal::EmptySource { side, deletes })
+    } else if rows >= SMALL_TABLE
+        && u128::from(deletes) * 100 > u128::from(rows) * u128::from(max_percent)
+    {
+        Some(Refusal::TooManyDeletes { side, deletes, rows })
+    } else {
+        None
+    }
+}
+
+fn everything_changed(intent: &Intent, side: Side) -> Option<Refusal> {
+    let rows = intent.known;
+    let every = rows >= SMALL_TABLE && intent.altered[side] >= rows;
+    let refused = every && intent.writes[side.other()] > 0;
+    refused.then_some(Refusal::EverythingChanged { side, rows })
+}
+
+fn back_in_time(intent: &Intent, side: Side) -> Option<Refusal> {
+    let (then, now) = intent.numbers[side]?;
+    let back = 0 < now.next && now.next < then.next && now.rows <= then.rows;
+    let refused = back && intent.writes[side.other()] > 0;
+    refused.then_some(Refusal::BackInTime { side, then: then.next, now: now.next })
 }
 
 #[cfg(test)]
@@ -59,7 +113,8 @@ mod tests {
     use super::*;
 
     fn intent(remote: u64, local: u64, deletes_on_local: u64) -> Intent {
-        Intent { rows: PerSide::new(remote, local), deletes: PerSide::new(0, deletes_on_local) }
+        let (rows, deletes) = (PerSide::new(remote, local), PerSide::new(0, deletes_on_local));
+        Intent { rows, deletes, writes: deletes, ..Intent::default() }
     }
 
     #[test]
@@ -76,5 +131,44 @@ mod tests {
         let refusal = Refusal::TooManyDeletes { side: Side::Local, deletes: 51, rows: 100 };
         assert_eq!(check(&intent(49, 100, 51), 50), Some(refusal));
         assert!(check(&intent(99, 100, 1), 0).is_some());
+    }
+
+    #[test]
+    fn a_side_that_changed_every_row_is_asked_about() {
+        let altered = |known: u64, altered: u64, writes: u64| {
+            let intent = Intent {
+                rows: PerSide::new(known, known),
+                writes: PerSide::new(0, writes),
+                known,
+                altered: PerSide::new(altered, 0),
+                ..Intent::default()
+            };
+            check(&intent, 50)
+        };
+        let refusal = Refusal::EverythingChanged { side: Side::Remote, rows: 100 };
+        assert_eq!(altered(100, 100, 100), Some(refusal));
+        assert_eq!(altered(100, 99, 99), None);
+        assert_eq!(altered(99, 99, 99), None);
+        assert_eq!(altered(100, 100, 0), None, "the other side changed them alike");
+    }
+
+    #[test]
+    fn a_side_that_counts_from_further_back_is_asked_about() {
+        let back = |then: (u64, u64), now: (u64, u64), writes: u64| {
+            let numbers = |(next, rows): (u64, u64)| Numbers { next, rows };
+            let intent = Intent {
+                rows: PerSide::new(now.1, then.1),
+                writes: PerSide::new(0, writes),
+                numbers: PerSide::new(Some((numbers(then), numbers(now))), None),
+                ..Intent::default()
+            };
+            check(&intent, 50)
+        };
+        let refusal = Refusal::BackInTime { side: Side::Remote, then: 9, now: 5 };
+        assert_eq!(back((9, 8), (5, 4), 4), Some(refusal));
+        assert_eq!(back((9, 8), (5, 4), 0), None, "nothing would follow from it");
+        assert_eq!(back((9, 8), (9, 4), 4), None, "rows were deleted");
+        assert_eq!(back((9, 4), (5, 8), 4), None, "it has come further");
+        assert_eq!(back((9, 8), (0, 4), 4), None, "it numbers no rows any more");
     }
 }

@@ -33,7 +33,8 @@ pub fn setup(place: &Place, purpose: Purpose) -> impl Iterator<Item = String> {
         format!(
             "SET NAMES utf8mb4,SESSION sql_mode='{SQL_MODE}',SESSION time_zone='+00:00',\
              SESSION innodb_lock_wait_timeout={wait},SESSION group_concat_max_len=1048576,\
-             SESSION foreign_key_checks=1,SESSION unique_checks=1,SESSION autocommit=1"
+             SESSION foreign_key_checks=1,SESSION unique_checks=1,SESSION autocommit=1\
+             /*!80000 ,SESSION information_schema_stats_expiry=0 */"
         ),
         format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"),
     ];

@@ -12,6 +12,8 @@ use crate::model::{
 };
 
 const TABLES: &str = "SELECT name FROM sqlite_master WHERE type='table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
+/// SQLite makes this table with the first column that is numbered.
+const NUMBERING: &str = "SELECT 1 FROM sqlite_master WHERE name='sqlite_sequence'";
 const TRIGGERS: &str = "SELECT tbl_name,sql FROM sqlite_master WHERE type='trigger'";
 const COLUMNS: &str =
     "SELECT name,type,\"notnull\",dflt_value,pk,hidden FROM pragma_table_xinfo(?) ORDER BY cid";
@@ -63,6 +65,14 @@ pub async fn tables(connection: &mut Connection) -> Result<HashMap<String, Table
             same.parent_columns = key.parent_columns;
         }
     }
+    if !connection.fetch(&Statement::new(NUMBERING).cells([SIGNED])).await?.is_empty() {
+        let numbers = Statement::new("SELECT name,seq FROM sqlite_sequence");
+        for row in connection.fetch(&numbers.cells([TEXT, SIGNED])).await? {
+            if let Some(table) = tables.get_mut(&text(&row, 0)) {
+                table.next_number = u64::try_from(number(&row, 1) + 1).unwrap_or(0);
+            }
+        }
+    }
     let triggers = connection.fetch(&Statement::new(TRIGGERS).cells([TEXT, TEXT])).await?;
     // Whenever a trigger fires here, it may write to its own table.
     let trigger =
@@ -85,6 +95,7 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
         transactional: true,
         triggers: Triggers::default(),
         refers_elsewhere: false,
+        next_number: 0,
         estimated_rows: 0,
     };
     let mut primary: Vec<(i128, usize)> = Vec::new();

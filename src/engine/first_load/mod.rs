@@ -110,7 +110,11 @@ pub async fn fill(run: &Run, lines: &mut Lines, turns: &mut [Turn]) -> Result<()
 async fn job(run: &Run, lines: &mut Lines, table: &TableRun, turn: usize) -> Result<Option<Job>> {
     let pair = &table.pair;
     // A base that can be carried over knows of rows that were deleted since.
-    let none = matches!(table.base.standing, Standing::None | Standing::Foreign);
+    let none = match table.base.standing {
+        Standing::None | Standing::Foreign => true,
+        Standing::Elsewhere(_) => run.options.force,
+        Standing::Current | Standing::Former(_) => false,
+    };
     let none = none && table.open_conflicts.is_empty() && !pair.is_bag();
     if !none || pair.has_quiet_columns() {
         return Ok(None);
