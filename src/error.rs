@@ -409,8 +409,8 @@ sentences! {
 
     /// A row that was written since the run that is taken back.
     CHANGED_SINCE = Sync010,
-        "Table {table}, row {key}: {side} has changed the row since that run, so it stays as it is.",
-        "Look at the row; what it was before that run is in db_sync_undo.";
+        "Table {table}, row {key}: {side} has changed the row since, so it stays as it is.",
+        "Look at the row; the versions that are kept of it are in db_sync_undo and db_sync_conflict.";
     /// A row that is kept with other columns than its table has now.
     OTHER_COLUMNS = Sync001,
         "Table {table}, row {key}: the table has other columns on {side} now than when the row was kept.",
@@ -419,6 +419,11 @@ sentences! {
     NO_SUCH_RUN = Cfg002,
         "Nothing is kept of run {run}, or not of these tables.",
         "Look up the run in db_sync_log; pre-images are kept for DB_SYNC_UNDO_RETENTION_DAYS days.";
+
+    /// An id that no conflict has.
+    NO_SUCH_CONFLICT = Cfg002,
+        "There is no conflict {id}.",
+        "List the conflicts with sync_conflicts list.";
 
     /// Missing variables.
     NOT_SET = Cfg001,

@@ -7,6 +7,7 @@ mod bags;
 mod changes;
 mod check;
 mod columns;
+mod conflicts;
 mod create;
 mod decision_table;
 mod documents;

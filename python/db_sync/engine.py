@@ -131,6 +131,80 @@ def check_schemas(
     return SchemaReport.from_dict(json.loads(_native.check_schemas(json.dumps(options))))
 
 
+def list_conflicts(
+    *,
+    tables: Sequence[str] = (),
+    decided: bool = False,
+    env_file: str | os.PathLike[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Lists conflicts, oldest first, without their rows.
+
+    Args:
+        tables: Of these tables only; of all if empty.
+        decided: Those that are decided too.
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        Objects with id, run_id, table, key, kind, strategy, state, winner and resolved_by.
+
+    Raises:
+        SyncError: LOCAL cannot be reached.
+    """
+    words = [f"--table={table}" for table in tables] + (["--all"] if decided else [])
+    answer, _status = _ask_about_conflicts("list", words, env_file)
+    found: list[dict[str, Any]] = answer["conflicts"]
+    return found
+
+
+def show_conflict(
+    conflict: int, *, env_file: str | os.PathLike[str] | None = None
+) -> dict[str, Any]:
+    """Gives one conflict with both rows.
+
+    Args:
+        conflict: Its id.
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        What `list_conflicts` gives, and the rows as `remote` and `local`; None for one that is
+        gone.
+
+    Raises:
+        SyncError: LOCAL cannot be reached, or there is no such conflict.
+    """
+    answer, _status = _ask_about_conflicts("show", [str(conflict)], env_file)
+    return answer
+
+
+def resolve_conflict(
+    conflict: int, *, keep: str, by: str, env_file: str | os.PathLike[str] | None = None
+) -> SyncReport:
+    """Writes one of a conflict's two rows on both sides, unless a side was changed since.
+
+    Args:
+        conflict: Its id.
+        keep: Whose row: `remote` or `local`.
+        by: Who decides, for `db_sync_conflict`.
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        The report; a row that was changed since is an error in it, with exit code 3.
+
+    Raises:
+        SyncError: The sides cannot be reached, or there is no such conflict.
+    """
+    words = [str(conflict), f"--keep={keep}", f"--by={by}"]
+    answer, status = _ask_about_conflicts("resolve", words, env_file)
+    return SyncReport.from_dict({"exit_code": status, **answer})
+
+
+def _ask_about_conflicts(
+    action: str, words: Sequence[str], env_file: str | os.PathLike[str] | None
+) -> tuple[dict[str, Any], int]:
+    path = [] if env_file is None else [f"--env-file={os.fspath(env_file)}"]
+    return _ask_child(["conflicts", action, "--json", *path, *words])
+
+
 def interrupted_report(interrupt: KeyboardInterrupt) -> SyncReport | None:
     """Gives what a run had done when it was interrupted.
 

@@ -115,7 +115,10 @@ async fn kept(
     items: Vec<Item>,
 ) -> Result<Vec<Ready>> {
     let ids: Vec<i64> = items.iter().filter_map(|item| item.kept).collect();
-    let rows = undo::rows(site.run, lines, table, site.target, &ids).await?;
+    let rows = match (&table.decided[site.target], &ids[..]) {
+        (Some(row), [id]) => HashMap::from([(*id, row.clone())]),
+        _ => undo::rows(site.run, lines, table, site.target, &ids).await?,
+    };
     let mut ready = Vec::with_capacity(items.len());
     for item in items {
         if let Some(row) = item.kept.and_then(|id| rows.get(&id)) {
@@ -237,7 +240,7 @@ async fn moved_at_the_source(
     table: &TableRun,
     batch: &[Ready],
 ) -> Result<HashSet<u64>> {
-    if site.write == Write::Delete || batch.iter().any(|ready| ready.item.takes_back()) {
+    if site.write == Write::Delete || batch.iter().any(|ready| ready.item.is_from_kept()) {
         return Ok(HashSet::new());
     }
     let source = site.target.other();
@@ -296,7 +299,7 @@ async fn attempt(
             }
         } else if lock == Lock::Skip && now.is_none() {
             refused.push((ready.item.ordinal, Refused::Locked));
-        } else if ready.item.takes_back() {
+        } else if ready.item.is_from_kept() {
             refused.push((ready.item.ordinal, Refused::ChangedSince));
         } else {
             table.moved(&ready.item);

@@ -259,7 +259,8 @@ impl Ledger {
                 let pass = pass(run, turn, Direction::pass_to(target));
                 runs::end(local, nature.dialect, &pass, &outcome(run, turn, target)).await?;
             }
-            if let (Standing::Open(table), None) = (&turn.standing, &run.options.undo) {
+            let sync = run.options.undo.is_none() && run.options.resolve.is_none();
+            if let (Standing::Open(table), true) = (&turn.standing, sync) {
                 let numbers = |side: Side| Seen {
                     rows: table.rows[side],
                     next: table.pair.tables[side].next_number,

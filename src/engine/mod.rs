@@ -25,6 +25,7 @@ pub mod preview;
 pub mod progress;
 pub mod record;
 pub mod relations;
+pub mod resolve;
 pub mod statements;
 pub mod table;
 pub mod touched;
@@ -41,6 +42,7 @@ use self::cancel::Cancel;
 use self::ledger::Turn;
 use self::progress::{Progress, Show};
 use self::record::remember;
+use self::resolve::Verdict;
 use self::worklist::Worklist;
 use crate::config::{Capture, Settings};
 use crate::endpoint::{Connection, Dialect, Endpoint, View};
@@ -77,6 +79,8 @@ pub struct Options {
     pub progress: Show,
     /// The run that is taken back, instead of a sync.
     pub undo: Option<String>,
+    /// What a person has decided of a conflict, instead of a sync.
+    pub resolve: Option<Verdict>,
     /// Who started it: `MANUAL`, `SCHEDULED`, `REALTIME` or `TEST`.
     pub triggered_by: String,
 }
@@ -158,6 +162,13 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
     if let Some(undone) = &undone {
         run.options.tables = undo::tables(&run, &mut writers.local, undone).await?;
     }
+    let verdict = run.options.resolve.clone();
+    let mut conflict = None;
+    if let Some(verdict) = &verdict {
+        let found = resolve::conflict(&run, &mut writers.local, verdict.conflict).await?;
+        run.options.tables = vec![found.table.clone()];
+        conflict = Some((verdict, found));
+    }
     let jobs = preflight::jobs(&mut run, &mut writers).await?;
     let mut ledger = ledger::Ledger::open(&run, &mut writers.local, jobs).await?;
     let snapshots = preflight::snapshots(&run.endpoints).await?;
@@ -167,6 +178,8 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
 
     if let Some(undone) = &undone {
         undo::plan(&run, &mut lines, &mut ledger.turns, undone).await;
+    } else if let Some((verdict, conflict)) = &conflict {
+        resolve::plan(&run, &mut lines, &mut ledger.turns, verdict, conflict).await;
     } else {
         if !run.options.dry_run
             && let Err(error) = first_load::fill(&run, &mut lines, &mut ledger.turns).await
@@ -181,6 +194,8 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
         for target in [Side::Remote, Side::Local] {
             pass(&run, &mut lines, &mut ledger.turns, target).await;
         }
+    } else if let Some((verdict, _)) = &conflict {
+        settle(&run, &mut lines, &mut ledger.turns, verdict).await;
     } else {
         rounds(&run, &mut lines, &mut ledger.turns).await;
     }
@@ -290,6 +305,28 @@ async fn rounds(run: &Run, lines: &mut Lines, turns: &mut [Turn]) {
             return;
         }
         tracing::debug!(round, "rows moved while they were synced");
+    }
+}
+
+/// Applies what a person has decided, looks whether both sides hold it now, and remembers that.
+async fn settle(run: &Run, lines: &mut Lines, turns: &mut [Turn], verdict: &Verdict) {
+    for target in [Side::Remote, Side::Local] {
+        pass(run, lines, turns, target).await;
+    }
+    let mut closed = resolve::close(run, lines, turns, verdict).await;
+    if closed.is_ok() {
+        closed = lines.refresh(&run.endpoints).await;
+    }
+    for turn in turns {
+        let closed = closed.clone();
+        turn.go_on(async |table| {
+            closed?;
+            if !table.touched.is_empty() {
+                table.look_again(run, lines).await?;
+            }
+            remember(run, lines, table).await
+        })
+        .await;
     }
 }
 

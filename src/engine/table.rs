@@ -76,6 +76,8 @@ pub struct TableRun {
     pub open_conflicts: HashMap<u64, i128>,
     /// Rows that are to be looked at again.
     pub touched: Touched,
+    /// The row that a person has decided for, as each side takes it.
+    pub decided: PerSide<Option<Row>>,
     /// Keys that need no second look in this run.
     pub done: HashSet<u64>,
     /// How changes were found.
@@ -135,6 +137,7 @@ impl TableRun {
             notes,
             open_conflicts,
             touched: Touched::default(),
+            decided: PerSide::default(),
             done: HashSet::new(),
             capture: "scan",
             filled: false,

@@ -37,14 +37,16 @@ pub struct Item {
     pub decision: Option<Decision>,
     /// Whether the base can say anything of this key: not where two keys share an ordinal.
     pub recorded: bool,
-    /// Where the row that is written is kept, if it does not come from the other side: the id of its pre-image.
+    /// Where the row that is written is kept, if it does not come from the other side: the id of its pre-image, or of the conflict
+    /// that a person has decided.
     pub kept: Option<i64>,
 }
 
 impl Item {
-    /// Whether this takes back what a run did.
-    pub fn takes_back(&self) -> bool {
-        self.decision.is_some_and(|decision| matches!(decision.base, BaseStep::Restore(_)))
+    /// Whether somebody wants a version that is kept, rather than the other side's: a row that has changed since then stays.
+    pub fn is_from_kept(&self) -> bool {
+        let restores = |decision: Decision| matches!(decision.base, BaseStep::Restore(_));
+        self.kept.is_some() || self.decision.is_some_and(restores)
     }
 }
 

@@ -6,19 +6,21 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::{moment, optional};
 use crate::endpoint::sql::{BYTES, SIGNED, TEXT, own};
 use crate::endpoint::{Connection, Dialect};
 use crate::error::Result;
-use crate::model::Value;
+use crate::model::{Kind, PerSide, Side, Value};
 use crate::plan::batch::Limit;
 use crate::plan::merge::Present;
 use crate::plan::policy::{Conflict, Strategy};
 
 const TABLE: &str = "db_sync_conflict";
-const PENDING: &str = "PENDING";
+/// The state of a conflict that waits for a person.
+pub const PENDING: &str = "PENDING";
 const RESOLVED: &str = "RESOLVED";
 /// Rows that go into one statement.
 const STATEMENT: Limit = Limit { rows: 100, bytes: 512 << 10 };
@@ -200,6 +202,111 @@ pub async fn open(
         _ => None,
     };
     Ok(rows.iter().filter_map(|row| Some((ordinal(&row[1])?, row[0].as_int()?))).collect())
+}
+
+/// A conflict as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stored {
+    /// Its id.
+    pub id: i64,
+    /// The run that met it last.
+    pub run_id: String,
+    /// The table.
+    pub table: String,
+    /// The key's columns.
+    pub key: Json,
+    /// What both sides did.
+    pub kind: String,
+    /// How it was or will be decided.
+    pub strategy: String,
+    /// `PENDING` or `RESOLVED`.
+    pub state: String,
+    /// Whose version was taken, if any.
+    pub winner: Option<String>,
+    /// Who decided.
+    pub resolved_by: Option<String>,
+    /// Both rows; none where a side's was gone.
+    #[serde(flatten)]
+    pub rows: PerSide<Option<Json>>,
+}
+
+/// Conflicts without their rows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ConflictList {
+    /// Oldest first.
+    pub conflicts: Vec<Stored>,
+}
+
+const SHOWN: [(&str, Kind); 9] = [
+    ("id", SIGNED),
+    ("run_id", TEXT),
+    ("table_name", TEXT),
+    ("row_key", TEXT),
+    ("kind", TEXT),
+    ("strategy", TEXT),
+    ("state", TEXT),
+    ("winner", TEXT),
+    ("resolved_by", TEXT),
+];
+
+fn shown(row: &[Value]) -> Option<Stored> {
+    let text = |at: usize| row.get(at).and_then(Value::as_text).map(ToOwned::to_owned);
+    let json = |at: usize| serde_json::from_str(row.get(at).and_then(Value::as_text)?).ok();
+    Some(Stored {
+        id: i64::try_from(row[0].as_int()?).ok()?,
+        run_id: text(1)?,
+        table: text(2)?,
+        key: json(3)?,
+        kind: text(4)?,
+        strategy: text(5)?,
+        state: text(6)?,
+        winner: text(7),
+        resolved_by: text(8),
+        rows: PerSide::new(json(9), json(10)),
+    })
+}
+
+/// Every conflict that is kept, without the rows.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn list(connection: &mut Connection, dialect: Dialect) -> Result<Vec<Stored>> {
+    let rows = connection.fetch(&own::select(dialect, TABLE, &SHOWN, &[], "id")).await?;
+    Ok(rows.iter().filter_map(|row| shown(row)).collect())
+}
+
+/// One conflict with both rows, by its id.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn one(connection: &mut Connection, dialect: Dialect, id: i64) -> Result<Option<Stored>> {
+    let columns = SHOWN.into_iter().chain([("remote_row", TEXT), ("local_row", TEXT)]);
+    let columns: Vec<(&str, Kind)> = columns.collect();
+    let id = [("id", Value::Int(id.into()))];
+    let rows = connection.fetch(&own::select(dialect, TABLE, &columns, &id, "id")).await?;
+    Ok(rows.first().and_then(|row| shown(row)))
+}
+
+/// Writes down what a person has decided.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn decide(
+    connection: &mut Connection,
+    dialect: Dialect,
+    id: i64,
+    winner: Side,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let set = [
+        ("state", Value::text(RESOLVED)),
+        ("winner", Value::text(winner.as_str())),
+        ("resolved_by", Value::text(by)),
+        ("resolved_at", moment(now)),
+    ];
+    let id = [("id", Value::Int(id.into()))];
+    connection.run(&own::update(dialect, TABLE, &set, &id)).await.map(drop)
 }
 
 /// Closes an open row whose two versions have become one without a decision of ours.

@@ -181,6 +181,11 @@ impl Decision {
     const NOTHING: Self =
         Self { write: None, base: BaseStep::Keep, conflict: None, skipped: false };
 
+    /// A row is written because a person says so; what the base says of it is for the next look to find.
+    pub fn put(to: Side, write: Write) -> Self {
+        Self { write: Some((to, write)), ..Self::NOTHING }
+    }
+
     /// A write of a run is taken back, and with it what the base learned from it.
     pub fn take_back(to: Side, write: Write, base: Option<Entry>) -> Self {
         Self { write: Some((to, write)), base: BaseStep::Restore(base), ..Self::NOTHING }

@@ -71,6 +71,7 @@ impl Asked {
             force: self.force,
             create_tables: self.create_tables,
             undo: self.undo.clone(),
+            resolve: None,
             progress: named("progress", self.progress.as_deref(), "auto, always or never")?
                 .unwrap_or_default(),
             triggered_by: self.triggered_by.clone().unwrap_or_else(|| "MANUAL".to_owned()),

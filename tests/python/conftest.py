@@ -12,6 +12,9 @@ from hypothesis import settings
 from pytest_django import DjangoDbBlocker
 
 from db_sync import _native
+from shop_site import new, seeded, site, synced
+
+__all__ = ["new", "seeded", "site", "synced"]
 
 # Nothing is remembered between runs, and a slow machine is no failure.
 settings.register_profile("here", database=None, deadline=None)

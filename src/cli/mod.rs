@@ -2,6 +2,8 @@
 //!
 //! Parses, calls, prints; exit statuses are those of the contract. Nothing is decided here.
 
+mod conflicts;
+
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -34,6 +36,9 @@ enum Command {
     Run(RunFlags),
     /// Take back what a run did: put back what it overwrote and deleted, remove what it inserted.
     Undo(UndoFlags),
+    /// List, show and decide conflicts.
+    #[command(subcommand)]
+    Conflicts(conflicts::Command),
     /// Compare both sides without writing anything.
     Check(CheckFlags),
     /// Print the SQL that makes the sync's own tables.
@@ -184,6 +189,7 @@ impl RunFlags {
             force: self.force,
             create_tables: self.create_tables,
             undo: self.undo.clone(),
+            resolve: None,
             progress: progress
                 .map_err(|()| one_of("--progress", &self.progress, "auto, always or never"))?,
             triggered_by: self.triggered_by.clone(),
@@ -204,6 +210,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
     let outcome = match cli.command {
         Command::Run(flags) => sync(&flags),
         Command::Undo(flags) => sync(&flags.run()),
+        Command::Conflicts(command) => conflicts::answer(command),
         Command::Check(flags) => check(&flags),
         Command::Schema { dialect, init } => show_schema(&dialect, init),
     };

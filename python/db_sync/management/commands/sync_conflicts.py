@@ -1,0 +1,140 @@
+"""`manage.py sync_conflicts`: what both sides changed, and whose version is kept."""
+
+import getpass
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from db_sync.engine import list_conflicts, resolve_conflict, show_conflict
+from db_sync.errors import SyncError, exit_status
+from db_sync.printout import error_lines, report_lines
+from db_sync.report import ErrorReport
+
+
+class Command(BaseCommand):
+    """Lists, shows and decides conflicts.
+
+    `list` and `show` end with 0. `resolve` writes one version on both sides at once, and ends with
+    3 where a side was changed since, so that nothing was written.
+    """
+
+    help = _("List, show and decide conflicts.")
+    # The engine says by itself what it misses.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declares the actions and their flags.
+
+        Args:
+            parser: Takes them.
+        """
+        actions = parser.add_subparsers(dest="action", required=True)
+        listing = actions.add_parser("list", help=_("the conflicts that wait for a person"))
+        listing.add_argument("--all", action="store_true", help=_("those that are decided too"))
+        listing.add_argument(
+            "--table",
+            dest="tables",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help=_("of this table only; may be given again"),
+        )
+        showing = actions.add_parser("show", help=_("both rows of one conflict, side by side"))
+        resolving = actions.add_parser("resolve", help=_("write one of the two rows on both sides"))
+        resolving.add_argument("--keep", required=True, metavar="remote|local")
+        for parser_of_one in (showing, resolving):
+            parser_of_one.add_argument("id", type=int)
+        for each in (listing, showing, resolving):
+            each.add_argument(
+                "--json", action="store_true", help=_("print one JSON object and nothing else")
+            )
+            each.add_argument(
+                "--env-file", metavar="FILE", help=_("read the settings from here instead of .env")
+            )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Does what is asked and prints what came of it.
+
+        Args:
+            args: Unused.
+            options: The action and its flags.
+
+        Raises:
+            CommandError: The conflict is not there or was not decided; `returncode` says which.
+        """
+        try:
+            match options["action"]:
+                case "list":
+                    self._list(options)
+                case "show":
+                    self._show(options)
+                case _:
+                    self._resolve(options)
+        except SyncError as error:
+            known = ErrorReport.from_exception(error)
+            if options["json"]:
+                told = {"error": known.as_dict()}
+                self.stdout.write(json.dumps(told, ensure_ascii=False))
+            lines = "\n".join(line.text for line in error_lines(known))
+            raise CommandError(lines, returncode=exit_status(known.code)) from error
+
+    def _list(self, options: dict[str, Any]) -> None:
+        found = list_conflicts(
+            tables=options["tables"], decided=options["all"], env_file=options["env_file"]
+        )
+        if options["json"]:
+            self.stdout.write(json.dumps({"conflicts": found}, ensure_ascii=False))
+            return
+        for conflict in found:
+            self.stdout.write(_summary(conflict))
+        self.stdout.write(_("{count} conflict(s)").format(count=len(found)))
+
+    def _show(self, options: dict[str, Any]) -> None:
+        conflict = show_conflict(options["id"], env_file=options["env_file"])
+        if options["json"]:
+            self.stdout.write(json.dumps(conflict, ensure_ascii=False))
+            return
+        self.stdout.write(_summary(conflict))
+        for differs, line in _side_by_side(conflict):
+            self.stdout.write(line, self.style.WARNING if differs else None)
+
+    def _resolve(self, options: dict[str, Any]) -> None:
+        report = resolve_conflict(
+            options["id"],
+            keep=options["keep"],
+            by=getpass.getuser(),
+            env_file=options["env_file"],
+        )
+        if options["json"]:
+            self.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False))
+        else:
+            for line in report_lines(report, detailed=False):
+                self.stdout.write(line.text)
+        if not report.ok:
+            raise CommandError(_("The conflict is not decided."), returncode=report.exit_code)
+
+
+def _summary(conflict: dict[str, Any]) -> str:
+    key = json.dumps(conflict["key"], ensure_ascii=False)
+    parts = [str(conflict["id"]), conflict["table"], key, conflict["kind"], conflict["state"]]
+    return "  ".join(part for part in (*parts, conflict["winner"]) if part)
+
+
+def _side_by_side(conflict: dict[str, Any]) -> Iterator[tuple[bool, str]]:
+    """Gives a line for each column, and whether the two sides differ in it."""
+    remote, local = conflict["remote"], conflict["local"]
+    names = dict.fromkeys([*(remote or {}), *(local or {})])
+    cells = [("", "REMOTE", "LOCAL")]
+    cells += [(name, _cell(remote, name), _cell(local, name)) for name in names]
+    name_width, width = (max(len(row[at]) for row in cells) for at in (0, 1))
+    for at, (name, there, here) in enumerate(cells):
+        differs = at > 0 and there != here
+        mark = "*" if differs else " "
+        yield differs, f"{mark} {name:{name_width}}  {there:{width}}  {here}".rstrip()
+
+
+def _cell(row: dict[str, Any] | None, name: str) -> str:
+    return _("(gone)") if row is None else json.dumps(row.get(name), ensure_ascii=False)

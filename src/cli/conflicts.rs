@@ -1,0 +1,148 @@
+//! `db-sync conflicts`: listed, shown and decided.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::Value as Json;
+
+use super::{log, tell};
+use crate::config::{Settings, bad_value};
+use crate::engine::Options;
+use crate::engine::cancel::Cancel;
+use crate::engine::drive::{block, drive};
+use crate::engine::progress::Show;
+use crate::engine::resolve::{self, Asked, Verdict};
+use crate::error::Result;
+use crate::journal::conflicts::{ConflictList, Stored};
+use crate::model::Side;
+use crate::report::Report;
+
+/// What is to be done with conflicts.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Command {
+    /// The conflicts that wait for a person.
+    List {
+        /// Those that are decided too.
+        #[arg(long)]
+        all: bool,
+        /// Of this table only; may be given more than once.
+        #[arg(long = "table", value_name = "NAME")]
+        tables: Vec<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Both rows of one conflict, side by side.
+    Show {
+        /// The conflict's id.
+        id: i64,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Write one of the two rows on both sides. Decided conflicts can be decided otherwise.
+    Resolve {
+        /// The conflict's id.
+        id: i64,
+        /// Whose row: remote or local.
+        #[arg(long, value_name = "SIDE")]
+        keep: String,
+        /// Who decides, for db_sync_conflict.
+        #[arg(long, default_value = "db-sync")]
+        by: String,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// What commands about conflicts have in common.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Output {
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// Read settings from this file instead of .env.
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+}
+
+/// Does what is asked and answers the exit status.
+///
+/// # Errors
+/// What `main` prints.
+pub(super) fn answer(command: Command) -> anyhow::Result<u8> {
+    log(false);
+    let cancel = Cancel::default();
+    cancel.on_signals();
+    match command {
+        Command::List { all, tables, output } => {
+            let list = Settings::load(output.env_file.as_deref()).and_then(|settings| {
+                block(&cancel, resolve::list(settings, Asked { all, tables }))
+            });
+            tell(list, output.json, list_text).map(|failed| failed.unwrap_or(0))
+        }
+        Command::Show { id, output } => {
+            let found = Settings::load(output.env_file.as_deref())
+                .and_then(|settings| block(&cancel, resolve::show(settings, id)));
+            tell(found, output.json, row_text).map(|failed| failed.unwrap_or(0))
+        }
+        Command::Resolve { id, keep, by, output } => {
+            let report = decided(id, &keep, by, output.env_file.as_deref(), &cancel);
+            let exit = report.as_ref().map_or(0, |report| report.exit_code);
+            tell(report, output.json, |report| report.text(false))
+                .map(|failed| failed.unwrap_or(exit))
+        }
+    }
+}
+
+fn decided(
+    conflict: i64,
+    keep: &str,
+    by: String,
+    env_file: Option<&Path>,
+    cancel: &Cancel,
+) -> Result<Report> {
+    let side = Side::BOTH.into_iter().find(|side| side.as_str().eq_ignore_ascii_case(keep));
+    let keep = side.ok_or_else(|| bad_value("--keep", keep, "remote or local"))?;
+    let options = Options {
+        resolve: Some(Verdict { conflict, keep, by }),
+        progress: Show::Never,
+        triggered_by: "MANUAL".to_owned(),
+        ..Options::default()
+    };
+    drive(Settings::load(env_file)?, options, cancel)
+}
+
+/// A line for each conflict.
+fn list_text(list: &ConflictList) -> String {
+    let line = |conflict: &Stored| {
+        let Stored { id, table, key, kind, state, winner, .. } = conflict;
+        let winner = winner.as_ref().map(|winner| format!(" ({winner})")).unwrap_or_default();
+        format!("{id}  {table}  {key}  {kind}  {state}{winner}\n")
+    };
+    let lines: String = list.conflicts.iter().map(line).collect();
+    format!("{lines}{} conflict(s)\n", list.conflicts.len())
+}
+
+/// Both rows one above the other, column by column; `*` marks columns that differ.
+fn row_text(conflict: &Stored) -> String {
+    let Stored { id, table, key, kind, state, strategy, rows, .. } = conflict;
+    let mut text = format!("{id}  {table}  {key}  {kind}  {strategy}  {state}\n");
+    let mut names: Vec<&String> = Vec::new();
+    for row in [&rows.remote, &rows.local].into_iter().flatten() {
+        let columns = row.as_object().into_iter().flat_map(serde_json::Map::keys);
+        for name in columns.filter(|name| !names.contains(name)).collect::<Vec<_>>() {
+            names.push(name);
+        }
+    }
+    let cell = |row: &Option<Json>, name: &str| match row {
+        None => "(gone)".to_owned(),
+        Some(row) => row.get(name).map_or_else(|| "-".to_owned(), ToString::to_string),
+    };
+    for name in names {
+        let (remote, local) = (cell(&rows.remote, name), cell(&rows.local, name));
+        let mark = if remote == local { ' ' } else { '*' };
+        // Nothing refuses to be written to memory.
+        let _ = write!(text, "{mark} {name}\n    REMOTE  {remote}\n    LOCAL   {local}\n");
+    }
+    text
+}

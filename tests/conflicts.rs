@@ -1,0 +1,108 @@
+//! Conflicts that a person decides.
+
+use db_sync::engine::Options;
+use db_sync::engine::resolve::Verdict;
+use db_sync::model::Side;
+use db_sync::report::Report;
+
+use crate::support::each_pairing;
+use crate::support::pairing::{Pair, options, written};
+
+fn resolve(pair: &Pair, row: &str, keep: Side) -> Report {
+    let id = format!("SELECT MAX(id) FROM db_sync_conflict WHERE row_key='{{\"id\":{row}}}'");
+    let conflict = pair.local.cell(&id).parse().unwrap();
+    let verdict = Verdict { conflict, keep, by: "mia".to_owned() };
+    pair.try_sync(Options { resolve: Some(verdict), ..options("") }, &[]).unwrap()
+}
+
+fn quarrel(pair: &Pair) {
+    pair.both(
+        "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20), price DECIMAL(10,2))",
+    );
+    pair.remote.sql("INSERT INTO t VALUES (1,'a',1.50),(2,'b',2),(3,'c',3)");
+    pair.sync("");
+    pair.remote.sql("UPDATE t SET v='remote' WHERE id=1; DELETE FROM t WHERE id=2; UPDATE t SET v='remote' WHERE id=3; INSERT INTO t VALUES (4,'remote',4)");
+    pair.local.sql("UPDATE t SET price=9.99 WHERE id=1; UPDATE t SET v='local' WHERE id=2; DELETE FROM t WHERE id=3; INSERT INTO t VALUES (4,'local',NULL)");
+}
+
+const ROWS: &str = "SELECT id, v, price FROM t ORDER BY id";
+
+fn state(pair: &Pair) -> String {
+    pair.local.cell("SELECT COUNT(*) FROM db_sync_conflict WHERE state='PENDING'")
+}
+
+#[test]
+fn waiting_conflicts_are_decided_either_way() {
+    each_pairing(|pair| {
+        quarrel(pair);
+        assert_eq!(pair.sync("--conflict MANUAL").exit_code, 3, "{}", pair.name);
+        assert_eq!(state(pair), "4", "{}", pair.name);
+        for (row, keep) in
+            [("1", Side::Local), ("2", Side::Local), ("3", Side::Local), ("4", Side::Remote)]
+        {
+            let report = resolve(pair, row, keep);
+            assert_eq!(
+                (report.exit_code, written(&report)),
+                (0, 1),
+                "{} {row}: {report:#?}",
+                pair.name
+            );
+        }
+        pair.assert_same(ROWS);
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM t WHERE id=3"), "0", "{}", pair.name);
+        assert_eq!(pair.remote.cell("SELECT v FROM t WHERE id=2"), "local", "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT v FROM t WHERE id=4"), "remote", "{}", pair.name);
+        assert_eq!(state(pair), "0", "{}", pair.name);
+        assert_eq!(
+            pair.local.cell("SELECT COUNT(*) FROM db_sync_conflict WHERE resolved_by='mia'"),
+            "4"
+        );
+        pair.assert_settled("");
+        pair.assert_settled("--type FULL --conflict MANUAL");
+    });
+}
+
+#[test]
+fn what_a_strategy_decided_can_be_decided_otherwise() {
+    each_pairing(|pair| {
+        quarrel(pair);
+        assert_eq!(pair.sync("--conflict REMOTE_WINS").exit_code, 0, "{}", pair.name);
+        for row in ["1", "2", "3", "4"] {
+            let report = resolve(pair, row, Side::Local);
+            assert_eq!(
+                (report.exit_code, written(&report)),
+                (0, 2),
+                "{} {row}: {report:#?}",
+                pair.name
+            );
+        }
+        pair.assert_same(ROWS);
+        assert_eq!(pair.remote.cell("SELECT v FROM t WHERE id=1"), "a", "{}", pair.name);
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM t WHERE id=3"), "0", "{}", pair.name);
+        assert_eq!(pair.remote.cell("SELECT v FROM t WHERE id=2"), "local", "{}", pair.name);
+        pair.assert_settled("");
+        // And back again: the same word twice changes nothing.
+        assert_eq!(written(&resolve(pair, "1", Side::Remote)), 2, "{}", pair.name);
+        assert_eq!(written(&resolve(pair, "1", Side::Remote)), 0, "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT v FROM t WHERE id=1"), "remote", "{}", pair.name);
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn a_row_that_was_changed_since_is_decided_by_nobody() {
+    each_pairing(|pair| {
+        quarrel(pair);
+        pair.sync("--conflict MANUAL");
+        pair.local.sql("UPDATE t SET v='newer' WHERE id=1");
+        let report = resolve(pair, "1", Side::Remote);
+        assert_eq!((report.exit_code, written(&report)), (3, 0), "{}: {report:#?}", pair.name);
+        assert_eq!(report.errors[0].code, "SYNC_010", "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT v FROM t WHERE id=1"), "newer", "{}", pair.name);
+        assert_eq!(state(pair), "4", "{}", pair.name);
+        let verdict = Verdict { conflict: 999, keep: Side::Local, by: String::new() };
+        let refused =
+            pair.try_sync(Options { resolve: Some(verdict), ..options("") }, &[]).unwrap_err();
+        assert_eq!(refused.code().as_str(), "CFG_002", "{}", pair.name);
+    });
+}
