@@ -12,7 +12,7 @@ from hypothesis import settings
 from pytest_django import DjangoDbBlocker
 
 from db_sync import _native
-from shop_site import new, seeded, site, synced
+from example_shop import new, seeded, site, synced
 
 __all__ = ["new", "seeded", "site", "synced"]
 

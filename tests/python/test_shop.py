@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shop_site import SHOP, Site
+from example_shop import SHOP, Site
 
 REPORT_KEYS = {
     "run_id",

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from shop_site import Site
+from example_shop import Site
 
 
 def _waiting(site: Site) -> dict[str, Any]:
