@@ -106,3 +106,23 @@ fn a_row_that_was_changed_since_is_decided_by_nobody() {
         assert_eq!(refused.code().as_str(), "CFG_002", "{}", pair.name);
     });
 }
+
+/// A decision is no sync: what the base knows of other rows outlives it, also when columns have changed meanwhile.
+#[test]
+fn a_decision_after_a_migration_forgets_nothing() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20), extra INTEGER)");
+        pair.remote.sql("INSERT INTO t VALUES (1,'a',1),(2,'b',2),(3,'c',3)");
+        pair.sync("");
+        pair.remote.sql("UPDATE t SET v='remote' WHERE id=1");
+        pair.local.sql("UPDATE t SET v='local' WHERE id=1");
+        pair.sync("--conflict MANUAL");
+        pair.both("ALTER TABLE t DROP COLUMN extra");
+        pair.remote.sql("DELETE FROM t WHERE id=2");
+        assert_eq!(resolve(pair, "1", Side::Remote).exit_code, 0, "{}", pair.name);
+        let report = pair.sync("");
+        assert_eq!((report.exit_code, written(&report)), (0, 1), "{}: {report:#?}", pair.name);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t WHERE id=2"), "0", "{}", pair.name);
+        pair.assert_settled("");
+    });
+}

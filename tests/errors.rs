@@ -316,6 +316,7 @@ fn another_database_and_swapped_sides_are_asked_about() {
         let refused = swapped.try_sync(options(""), &[]).unwrap_err();
         assert_eq!(refused.code().as_str(), "SYNC_008", "{kind:?}");
         assert_eq!(swapped.sync("--force").exit_code, 0, "{kind:?}");
+        swapped.assert_settled("");
         let Pair { remote, .. } = Pair::of(kind.0, kind.1);
         let moved = Pair { name: "moved".to_owned(), remote, local: swapped.local };
         moved.remote.sql(TABLE);

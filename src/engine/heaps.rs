@@ -16,6 +16,8 @@ use crate::error::{Result, SyncError};
 
 /// How many heaps, as a power of two.
 const BITS: u32 = 6;
+/// Rows that are sent together.
+const PARCEL: usize = 512;
 /// Bytes of each that stay in memory.
 const IN_MEMORY: usize = 64 << 10;
 
@@ -81,9 +83,11 @@ pub(super) async fn list(
     listed?;
     for heap in heaps.sorted() {
         let (_, rows) = heap?;
-        if !rows.is_empty() && to.send(rows).await.is_err() {
-            // Whoever listened has given up, and says why.
-            return Ok(());
+        for parcel in rows.chunks(PARCEL) {
+            if to.send(parcel.to_vec()).await.is_err() {
+                // Whoever listened has given up, and says why.
+                return Ok(());
+            }
         }
     }
     Ok(())

@@ -77,7 +77,7 @@ pub async fn configured(
         introspect::tables(&mut lines.local, run.dialect(Side::Local)),
     );
     let tables = PerSide::new(remote?, local?);
-    refuse_swapped(run, &mut lines.remote, &tables.remote).await?;
+    refuse_swapped(run, lines, &tables).await?;
     let existing = ours(&tables.local);
     run.installed = schema::is_complete(&existing);
     if !run.installed && !run.options.dry_run {
@@ -120,18 +120,21 @@ pub async fn configured(
 }
 
 /// REMOTE may have our tables too, as a chain of databases has; but not from a time when it was LOCAL to this very LOCAL.
-async fn refuse_swapped(
-    run: &Run,
-    remote: &mut Connection,
-    tables: &HashMap<String, Table>,
-) -> Result<()> {
-    if run.options.force || !tables.contains_key("db_sync_state") {
+async fn refuse_swapped(run: &Run, lines: &mut PerSide<Connection>, tables: &Tables) -> Result<()> {
+    if run.options.force || !tables.remote.contains_key("db_sync_state") {
         return Ok(());
     }
+    let remote = &mut lines.remote;
     let now =
         PerSide::new(Side::Remote, Side::Local).map(|side| &run.endpoints[side].nature.identity);
     let known = base::databases(remote, run.dialect(Side::Remote)).await?;
-    if known.iter().any(|then| then.remote == *now.local && then.local == *now.remote) {
+    let swapped = known.iter().any(|then| then.remote == *now.local && then.local == *now.remote);
+    let meant = async |local: &mut Connection| -> Result<bool> {
+        let known = base::databases(local, run.dialect(Side::Local)).await?;
+        Ok(known.iter().any(|then| then.remote == *now.remote && then.local == *now.local))
+    };
+    // Once a sync has been done this way round, that is how it is meant.
+    if swapped && !(tables.local.contains_key("db_sync_state") && meant(&mut lines.local).await?) {
         return Err(error::SIDES_SWAPPED.into());
     }
     Ok(())

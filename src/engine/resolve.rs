@@ -67,6 +67,7 @@ async fn one_row(
 ) -> Result<()> {
     table.capture = "resolve";
     table.looks_settled = true;
+    table.settle_base(run, lines).await?;
     let pair = table.pair.clone();
     let unknown = || {
         let error = SyncError::new(error::OTHER_COLUMNS).with("key", &conflict.key);

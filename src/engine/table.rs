@@ -153,10 +153,7 @@ impl TableRun {
     /// # Errors
     /// `SYNC_008` where a guard refuses; else the failure with its code.
     pub async fn look(&mut self, run: &Run, lines: &mut Lines) -> Result<()> {
-        if let (Standing::Elsewhere(side), false) = (&self.base.standing, run.options.force) {
-            let error = SyncError::new(error::OTHER_DATABASE).with("side", side);
-            return Err(error.in_table(&self.pair.name));
-        }
+        self.refuse_elsewhere(run)?;
         if self.pair.is_bag() {
             bag::look(run, lines, self).await?;
             self.looks_settled = self.plan.writes_nothing();
@@ -207,6 +204,26 @@ impl TableRun {
             return Ok(PerSide::new(Side::Remote, Side::Local).map(rows));
         }
         compare_changes(&mut asked, views, base, plan, run).await
+    }
+
+    /// Makes the base say what it says by the columns that there are now: before anything is written by it, or it would be lost.
+    ///
+    /// # Errors
+    /// `SYNC_008` where it is another database's; else the failure with its code.
+    pub async fn settle_base(&mut self, run: &Run, lines: &mut Lines) -> Result<()> {
+        self.refuse_elsewhere(run)?;
+        if let Standing::Former(former) = self.base.standing.clone() {
+            carry_over(run, lines, self, &former).await?;
+        }
+        Ok(())
+    }
+
+    fn refuse_elsewhere(&self, run: &Run) -> Result<()> {
+        let (Standing::Elsewhere(side), false) = (&self.base.standing, run.options.force) else {
+            return Ok(());
+        };
+        let error = SyncError::new(error::OTHER_DATABASE).with("side", side);
+        Err(error.in_table(&self.pair.name))
     }
 
     /// The guards.

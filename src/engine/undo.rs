@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::channel;
 
-use super::carry_over::carry_over;
 use super::heaps::Heaps;
 use super::ledger::Turn;
 use super::table::TableRun;
@@ -78,9 +77,7 @@ async fn one_table(run: &Run, lines: &mut Lines, table: &mut TableRun, undone: &
     if table.pair.is_bag() {
         return Err(SyncError::new(error::NO_KEY).with("side", Side::Local));
     }
-    if let Standing::Former(former) = table.base.standing.clone() {
-        carry_over(run, lines, table, &former).await?;
-    }
+    table.settle_base(run, lines).await?;
     let pair = table.pair.clone();
     for side in Side::BOTH {
         let view = run.view(&pair, side);
@@ -140,6 +137,9 @@ async fn take_back(
     let ordinals: Vec<u64> = rows.keys().filter_map(place).collect();
     let known = table.base.standing == Standing::Current;
     let entries = table.base.entries_of(journal, &ordinals).await?;
+    // Rows that lie together share their chunks of the base.
+    let mut rows: Vec<(Key, Vec<Done>)> = rows.into_iter().collect();
+    rows.sort_by_cached_key(|(key, _)| table.pair.form.ordinal(key));
     for (key, mut steps) in rows {
         steps.sort_unstable_by_key(|step| step.id);
         let (Some(ordinal), Some(first), Some(last)) =

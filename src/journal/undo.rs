@@ -187,7 +187,8 @@ pub async fn stored(
     ];
     let equal = [("run_id", Value::text(run_id)), ("table_name", Value::text(table))];
     let statement = own::select(dialect, TABLE, &columns, &equal, "id");
-    connection.stream(&statement, to, |row| Ok(read(&row)), Vec::len).await
+    // A key takes some hundred bytes once it is taken apart.
+    connection.stream(&statement, to, |row| Ok(read(&row)), |rows| rows.len() * 512).await
 }
 
 /// `None` for the further pieces of a row, and for what nobody stored so.

@@ -68,7 +68,7 @@ pub async fn fill(run: &Run, lines: &mut Lines, turns: &mut [Turn]) -> Result<()
     }
     without_parents_stay(run, lines, turns, &mut jobs).await?;
     // One file takes one writer.
-    let one = jobs.iter().any(|job| run.dialect(job.target) == Dialect::Sqlite);
+    let one = Side::BOTH.iter().any(|side| run.dialect(*side) == Dialect::Sqlite);
     let at_once = if one { 1 } else { run.settings.parallel };
     // The largest first, so that none of them is left alone at the end.
     jobs.sort_by_key(|job| std::cmp::Reverse(job.pair.tables[job.target.other()].estimated_rows));

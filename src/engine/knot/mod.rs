@@ -243,7 +243,8 @@ async fn attempt(
     let troubled = |fault| trouble(&place, fault);
     writer.begin().await.map_err(troubled)?;
     let mut held = Vec::with_capacity(strands.len());
-    for strand in strands {
+    let mut changed_since = HashSet::new();
+    for (number, strand) in strands.iter().enumerate() {
         let view = run.view(&strand.pair, target);
         let keys: Vec<Key> = strand.rows.iter().map(|ready| ready.item.key.clone()).collect();
         let before = read::rows(writer, &view, &keys, Lock::Wait).await.map_err(troubled)?;
@@ -252,11 +253,17 @@ async fn attempt(
             let now = before.get(&ready.item.key).map(|found| found.signature);
             if now == ready.item.now[target] {
                 rows.push(ready);
+            } else if ready.item.is_from_kept() {
+                changed_since.insert((number, ready.item.ordinal));
             } else if let Some(table) = turns[strand.turn].table_mut() {
                 table.moved(&ready.item);
             }
         }
         held.push(Held { rows, before });
+    }
+    if !changed_since.is_empty() {
+        // They are put off until they are tried one by one, and named then.
+        return Ok(Outcome::Without(changed_since));
     }
     let views: Vec<View<'_>> =
         strands.iter().map(|strand| run.view(&strand.pair, target)).collect();
