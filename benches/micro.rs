@@ -2,7 +2,7 @@
 //!
 //! The servers take most of a run's time; these say what would be left if they took none.
 
-use db_sync::journal::base::{pack, unpack};
+use db_sync::journal::chunk::{pack, unpack};
 use db_sync::model::{PerSide, Value, canonical};
 use db_sync::plan::merge::{Entry, Present, merge};
 use divan::counter::ItemsCount;

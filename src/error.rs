@@ -401,7 +401,11 @@ sentences! {
     /// Another run.
     LOCKED = Sync009,
         "Table {table} is being synced by another run.",
-        "Wait until it has finished, then run the sync again.";
+        "Wait until it has finished, then run the sync again, or let it wait with --wait SECONDS.";
+    /// A run that was silent for so long that another one has taken its place.
+    LEASE_LOST = Sync009,
+        "Table {table}: another run has taken the place of this one, which was silent for too long.",
+        "Nothing was written since; look at the other run's row in db_sync_log.";
     /// Verification.
     NOT_EQUAL = Sync010,
         "Table {table}: {count} row(s) still differ after the sync.",
@@ -411,6 +415,14 @@ sentences! {
     CHANGED_SINCE = Sync010,
         "Table {table}, row {key}: {side} has changed the row since, so it stays as it is.",
         "Look at the row; the versions that are kept of it are in db_sync_undo and db_sync_conflict.";
+    /// A row of a reviewed plan that has changed since.
+    MOVED_SINCE_PLAN = Sync010,
+        "Table {table}, row {key}: the row is no longer what the plan saw, so it stays as it is.",
+        "Make a new plan with --dry-run --json, look at it, and apply that.";
+    /// A conflict that was met again, with other versions, since somebody looked at it.
+    OTHER_VERSIONS = Sync010,
+        "Table {table}, row {key}: conflict {id} was met again with other versions since you looked at it.",
+        "Look at it again with sync_conflicts show {id}, then decide.";
     /// A row that is kept with other columns than its table has now.
     OTHER_COLUMNS = Sync001,
         "Table {table}, row {key}: the table has other columns on {side} now than when the row was kept.",

@@ -55,6 +55,8 @@ notes! {
     NO_CAPTURE = "Capture {capture} is not to be had here; digests were used.";
     /// A trigger at work.
     TRIGGER_CHANGED = "A trigger on {side} changes rows as they are written; they are kept there as the trigger left them.";
+    /// A reviewed plan that does not know of everything.
+    NOT_IN_PLAN = "Other rows have changed than those of the plan; they are left for the next sync.";
     /// Tables that nobody configured.
     NOT_CONFIGURED = "Both sides have tables that are not configured and were not synced: {tables}. To sync one, add its name to db_sync_config.";
     /// A column on one side only.

@@ -4,11 +4,12 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::error::SyncError;
 use crate::note::Note;
+use crate::plan::policy::{Direction, SyncType};
 
 /// Rows written in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -44,6 +45,18 @@ pub struct Conflicts {
 }
 
 impl Conflicts {
+    /// Of each kind as many as there are in either.
+    #[must_use]
+    pub fn at_least(self, other: Self) -> Self {
+        Self {
+            detected: self.detected.max(other.detected),
+            remote_wins: self.remote_wins.max(other.remote_wins),
+            local_wins: self.local_wins.max(other.local_wins),
+            skipped: self.skipped.max(other.skipped),
+            manual: self.manual.max(other.manual),
+        }
+    }
+
     /// Adds those of another look.
     pub fn add(&mut self, more: Self) {
         self.detected += more.detected;
@@ -77,6 +90,32 @@ pub struct PlannedChange {
     /// The conflict that would be decided so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflict: Option<PlannedConflict>,
+}
+
+/// What would be done to a table, in full: what `--apply` takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TablePlan {
+    /// FULL or INCREMENTAL.
+    pub sync_type: SyncType,
+    /// Which way rows would travel.
+    pub direction: Direction,
+    /// Every row that would be written.
+    pub rows: Vec<PlannedRow>,
+}
+
+/// One row that would be written, with what the decision was made from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedRow {
+    /// The key's columns.
+    pub key: Json,
+    /// `INSERT`, `UPDATE` or `DELETE`.
+    pub action: String,
+    /// The side that would be written.
+    pub to: String,
+    /// REMOTE's signature, 16 hexadecimal digits; none where the row is not there.
+    pub remote: Option<String>,
+    /// LOCAL's.
+    pub local: Option<String>,
 }
 
 /// A conflict that a dry run meets.
@@ -154,6 +193,9 @@ pub struct TableReport {
     /// What a dry run would write: the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<Vec<PlannedChange>>,
+    /// The same in full, for `--apply`; none where that is too much for a report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<TablePlan>,
     /// Whether there are more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes_truncated: Option<bool>,

@@ -11,7 +11,7 @@ use crate::support::pairing::{Pair, options, written};
 fn resolve(pair: &Pair, row: &str, keep: Side) -> Report {
     let id = format!("SELECT MAX(id) FROM db_sync_conflict WHERE row_key='{{\"id\":{row}}}'");
     let conflict = pair.local.cell(&id).parse().unwrap();
-    let verdict = Verdict { conflict, keep, by: "mia".to_owned() };
+    let verdict = Verdict { conflict, keep, by: "mia".to_owned(), seen: None };
     pair.try_sync(Options { resolve: Some(verdict), ..options("") }, &[]).unwrap()
 }
 
@@ -100,7 +100,7 @@ fn a_row_that_was_changed_since_is_decided_by_nobody() {
         assert_eq!(report.errors[0].code, "SYNC_010", "{}", pair.name);
         assert_eq!(pair.local.cell("SELECT v FROM t WHERE id=1"), "newer", "{}", pair.name);
         assert_eq!(state(pair), "4", "{}", pair.name);
-        let verdict = Verdict { conflict: 999, keep: Side::Local, by: String::new() };
+        let verdict = Verdict { conflict: 999, keep: Side::Local, by: String::new(), seen: None };
         let refused =
             pair.try_sync(Options { resolve: Some(verdict), ..options("") }, &[]).unwrap_err();
         assert_eq!(refused.code().as_str(), "CFG_002", "{}", pair.name);
@@ -124,5 +124,53 @@ fn a_decision_after_a_migration_forgets_nothing() {
         assert_eq!((report.exit_code, written(&report)), (0, 1), "{}: {report:#?}", pair.name);
         assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t WHERE id=2"), "0", "{}", pair.name);
         pair.assert_settled("");
+    });
+}
+
+#[test]
+fn a_one_way_table_is_written_on_its_target_alone() {
+    each_pairing(|pair| {
+        quarrel(pair);
+        let flags = "--direction REMOTE_TO_LOCAL --conflict MANUAL";
+        assert_eq!(pair.sync(flags).exit_code, 3, "{}", pair.name);
+        pair.local.sql("UPDATE db_sync_config SET sync_direction='REMOTE_TO_LOCAL'");
+        let before = pair.remote.sql(ROWS);
+        for (row, keep, rows) in [("1", Side::Local, 0), ("4", Side::Remote, 1)] {
+            let report = resolve(pair, row, keep);
+            assert_eq!(
+                (report.exit_code, written(&report)),
+                (0, rows),
+                "{}: {report:#?}",
+                pair.name
+            );
+        }
+        assert_eq!(pair.remote.sql(ROWS), before, "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT v FROM t WHERE id=4"), "remote", "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT price FROM t WHERE id=1"), "9.99", "{}", pair.name);
+    });
+}
+
+#[test]
+fn nobody_decides_between_versions_that_nobody_looked_at() {
+    each_pairing(|pair| {
+        quarrel(pair);
+        pair.sync("--conflict MANUAL");
+        let one = "FROM db_sync_conflict WHERE row_key='{\"id\":1}'";
+        let id = pair.local.cell(&format!("SELECT id {one}")).parse().unwrap();
+        let seen = pair.local.cell(&format!("SELECT seen {one}"));
+        let verdict =
+            Verdict { conflict: id, keep: Side::Local, by: "mia".to_owned(), seen: Some(seen) };
+        pair.remote.sql("UPDATE t SET v='newer' WHERE id=1");
+        pair.sync("--conflict MANUAL");
+        let decide = || Options { resolve: Some(verdict.clone()), ..options("") };
+        let refused = pair.try_sync(decide(), &[]).unwrap();
+        assert_eq!((refused.exit_code, written(&refused)), (3, 0), "{}: {refused:#?}", pair.name);
+        assert!(refused.errors[0].message.contains("was met again"), "{refused:#?}");
+        assert_eq!(pair.remote.cell("SELECT v FROM t WHERE id=1"), "newer", "{}", pair.name);
+        let looked =
+            Verdict { seen: Some(pair.local.cell(&format!("SELECT seen {one}"))), ..verdict };
+        let decided = pair.try_sync(Options { resolve: Some(looked), ..options("") }, &[]).unwrap();
+        assert_eq!(decided.exit_code, 0, "{}: {decided:#?}", pair.name);
+        assert_eq!(pair.remote.cell("SELECT v FROM t WHERE id=1"), "a", "{}", pair.name);
     });
 }

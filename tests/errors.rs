@@ -336,6 +336,28 @@ fn another_database_and_swapped_sides_are_asked_about() {
     }
 }
 
+/// A server that is started in a new container has another name, and the data that it had.
+#[test]
+fn a_database_that_has_moved_is_known_again() {
+    each_pairing(|pair| {
+        pair.both(TABLE);
+        fill(&pair.remote, 1..4);
+        pair.sync("");
+        let moved = "UPDATE db_sync_state SET stamp=REPLACE(stamp,'\"identity\":\"','\"identity\":\"moved-')";
+        for _ in 0..2 {
+            pair.local.sql(moved);
+            pair.remote
+                .sql("DELETE FROM t WHERE id=(SELECT id FROM (SELECT MAX(id) AS id FROM t) x)");
+            let report = pair.sync("");
+            assert_eq!((report.exit_code, written(&report)), (0, 1), "{}: {report:#?}", pair.name);
+            // From then on it is known by the new name too.
+            let known = "SELECT COUNT(*) FROM db_sync_state WHERE stamp LIKE '%moved-%'";
+            assert_eq!(pair.local.cell(known), "0", "{}", pair.name);
+        }
+        pair.assert_settled("");
+    });
+}
+
 /// Somebody empties a table while it is synced: the guards look at every round's plan.
 #[test]
 fn guards_look_again_when_rows_have_moved() {

@@ -197,3 +197,22 @@ fn a_run_of_which_nothing_is_kept_is_an_error() {
         assert_eq!(refused.code().as_str(), "CFG_002", "{}", pair.name);
     });
 }
+
+/// Between servers of different kinds nobody can sign rows before they are there.
+#[test]
+fn a_loaded_row_that_was_changed_since_stays() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20), x DOUBLE)");
+        pair.remote.sql("INSERT INTO t VALUES (1,'a',0.1),(2,'b',1e300),(3,'c',NULL),(4,'d',4)");
+        let run = pair.try_sync(options("--type FULL"), &[("DB_SYNC_BATCH_SIZE", "2")]).unwrap();
+        assert_eq!((run.exit_code, written(&run)), (0, 4), "{}: {run:#?}", pair.name);
+        pair.local.sql("UPDATE t SET v='precious' WHERE id=1");
+        pair.remote.sql("UPDATE t SET v='precious' WHERE id=2");
+        pair.both("UPDATE t SET v='both' WHERE id=3");
+        pair.sync("");
+        let undone = undo(pair, &run, "");
+        assert_eq!((undone.exit_code, written(&undone)), (3, 1), "{}: {undone:#?}", pair.name);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "3", "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t WHERE v='precious'"), "2");
+    });
+}

@@ -98,6 +98,17 @@ CREATE TABLE IF NOT EXISTS `db_sync_state` (
   UNIQUE KEY `table_name` (`table_name`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE IF NOT EXISTS `db_sync_lease` (
+  `id` int NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  `table_name` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  `owner` varchar(36) NULL,
+  `line` bigint NULL,
+  `token` bigint NOT NULL,
+  `heartbeat_at` datetime(6) NULL,
+  `expires_at` datetime(6) NULL,
+  UNIQUE KEY `table_name` (`table_name`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE IF NOT EXISTS `db_sync_outbox` (
   `id` bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
   `table_name` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,

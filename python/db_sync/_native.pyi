@@ -53,7 +53,8 @@ def run(options: str) -> str:
 
     Args:
         options: A JSON object with any of the keys sync_type, direction, tables, conflict,
-            capture, force, dry_run, create_tables, env_file, progress, triggered_by.
+            capture, force, dry_run, create_tables, wait, undo, apply, env_file, progress,
+            triggered_by.
 
     Returns:
         The report as JSON, in the shape of `sync_db --json`.

@@ -26,6 +26,8 @@ _FLAGS = {
     "force": "--force",
     "dry_run": "--dry-run",
     "create_tables": "--create-tables",
+    "wait": "--wait",
+    "apply": "--apply",
     "undo": "--undo",
     "env_file": "--env-file",
     "progress": "--progress",
@@ -48,6 +50,8 @@ def sync(
     force: bool = False,
     dry_run: bool = False,
     create_tables: bool = False,
+    wait: int = 0,
+    apply: str | os.PathLike[str] | None = None,
     undo: str | None = None,
     env_file: str | os.PathLike[str] | None = None,
     progress: str = "never",
@@ -67,6 +71,9 @@ def sync(
         force: Do what a guard would refuse.
         dry_run: Write nothing; the report says what would be done.
         create_tables: Make tables that one side lacks there, from the other side's definition.
+        wait: Seconds for which a table is waited for that another run is at work on.
+        apply: The file with what a dry run printed as JSON (`-` is stdin): what it says is written,
+            as far as the rows are still what it saw, and nothing else.
         undo: Take back the run with this id instead of syncing: what it overwrote and deleted
             comes back, what it inserted goes. Rows that were changed since stay.
         env_file: Where the settings are, instead of `.env` in the working directory.
@@ -93,6 +100,8 @@ def sync(
         "force": force,
         "dry_run": dry_run,
         "create_tables": create_tables,
+        "wait": wait,
+        "apply": None if apply is None else os.fspath(apply),
         "undo": undo,
         "env_file": None if env_file is None else os.fspath(env_file),
         "progress": progress,
@@ -177,14 +186,23 @@ def show_conflict(
 
 
 def resolve_conflict(
-    conflict: int, *, keep: str, by: str, env_file: str | os.PathLike[str] | None = None
+    conflict: int,
+    *,
+    keep: str,
+    by: str,
+    seen: str | None = None,
+    env_file: str | os.PathLike[str] | None = None,
 ) -> SyncReport:
     """Writes one of a conflict's two rows on both sides, unless a side was changed since.
+
+    Of a table that is synced one way, only the target is written.
 
     Args:
         conflict: Its id.
         keep: Whose row: `remote` or `local`.
         by: Who decides, for `db_sync_conflict`.
+        seen: The versions that this person looked at, as `show_conflict` names them: where others
+            are kept by now, nothing is written. None for whichever are kept.
         env_file: Where the settings are, instead of `.env` in the working directory.
 
     Returns:
@@ -194,6 +212,7 @@ def resolve_conflict(
         SyncError: The sides cannot be reached, or there is no such conflict.
     """
     words = [str(conflict), f"--keep={keep}", f"--by={by}"]
+    words += [] if seen is None else [f"--seen={seen}"]
     answer, status = _ask_about_conflicts("resolve", words, env_file)
     return SyncReport.from_dict({"exit_code": status, **answer})
 

@@ -216,6 +216,8 @@ class TableReport:
         changes: The first rows that a dry run would write; None for a real run.
         changes_truncated: Whether there are more of them.
         changes_total: How many there are.
+        plan: All of them, as `sync(apply=…)` takes them; None for a real run, and where they are
+            more than 50,000.
     """
 
     table: str
@@ -234,6 +236,7 @@ class TableReport:
     changes: tuple[Change, ...] | None = None
     changes_truncated: bool = False
     changes_total: int = 0
+    plan: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

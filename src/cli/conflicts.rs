@@ -46,6 +46,9 @@ pub(super) enum Command {
         /// Whose row: remote or local.
         #[arg(long, value_name = "SIDE")]
         keep: String,
+        /// The versions that were looked at, as `show --json` names them; refused where others are kept by now.
+        #[arg(long, value_name = "VERSIONS")]
+        seen: Option<String>,
         /// Who decides, for db_sync_conflict.
         #[arg(long, default_value = "db-sync")]
         by: String,
@@ -85,8 +88,11 @@ pub(super) fn answer(command: Command) -> anyhow::Result<u8> {
                 .and_then(|settings| block(&cancel, resolve::show(settings, id)));
             tell(found, output.json, row_text).map(|failed| failed.unwrap_or(0))
         }
-        Command::Resolve { id, keep, by, output } => {
-            let report = decided(id, &keep, by, output.env_file.as_deref(), &cancel);
+        Command::Resolve { id, keep, seen, by, output } => {
+            let report = side(&keep).and_then(|keep| {
+                let verdict = Verdict { conflict: id, keep, by, seen };
+                decided(verdict, output.env_file.as_deref(), &cancel)
+            });
             let exit = report.as_ref().map_or(0, |report| report.exit_code);
             tell(report, output.json, |report| report.text(false))
                 .map(|failed| failed.unwrap_or(exit))
@@ -94,17 +100,14 @@ pub(super) fn answer(command: Command) -> anyhow::Result<u8> {
     }
 }
 
-fn decided(
-    conflict: i64,
-    keep: &str,
-    by: String,
-    env_file: Option<&Path>,
-    cancel: &Cancel,
-) -> Result<Report> {
+fn side(keep: &str) -> Result<Side> {
     let side = Side::BOTH.into_iter().find(|side| side.as_str().eq_ignore_ascii_case(keep));
-    let keep = side.ok_or_else(|| bad_value("--keep", keep, "remote or local"))?;
+    side.ok_or_else(|| bad_value("--keep", keep, "remote or local"))
+}
+
+fn decided(verdict: Verdict, env_file: Option<&Path>, cancel: &Cancel) -> Result<Report> {
     let options = Options {
-        resolve: Some(Verdict { conflict, keep, by }),
+        resolve: Some(verdict),
         progress: Show::Never,
         triggered_by: "MANUAL".to_owned(),
         ..Options::default()

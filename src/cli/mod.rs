@@ -7,6 +7,8 @@ mod conflicts;
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -16,6 +18,7 @@ use crate::endpoint::Dialect;
 use crate::engine::cancel::Cancel;
 use crate::engine::drive::{block, drive};
 use crate::engine::progress::Show;
+use crate::engine::reviewed::Reviewed;
 use crate::engine::{Options, check_schemas};
 use crate::error::{Result, SyncError};
 use crate::journal::schema;
@@ -133,9 +136,15 @@ pub struct RunFlags {
     /// Lift the guards for this run.
     #[arg(long)]
     force: bool,
+    /// Wait so many seconds for a table that another run is at work on.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    wait: u64,
     /// Make tables that one side lacks there, from the other side's definition.
     #[arg(long)]
     create_tables: bool,
+    /// Write what this plan says (of --dry-run --json; - is stdin), as far as the rows are still what it saw, and nothing else.
+    #[arg(long, value_name = "PLAN", conflicts_with_all = ["sync_type", "direction", "tables", "conflict", "capture", "create_tables", "undo"])]
+    apply: Option<PathBuf>,
     /// Take back this run instead of syncing.
     #[arg(long, value_name = "RUN_ID", conflicts_with_all = ["sync_type", "direction", "conflict", "capture", "create_tables"])]
     undo: Option<String>,
@@ -188,6 +197,8 @@ impl RunFlags {
             dry_run: self.dry_run,
             force: self.force,
             create_tables: self.create_tables,
+            wait: Duration::from_secs(self.wait),
+            apply: self.apply.as_deref().map(Reviewed::read).transpose()?.map(Arc::new),
             undo: self.undo.clone(),
             resolve: None,
             progress: progress

@@ -72,8 +72,12 @@ pub struct Nature {
     pub dialect: Dialect,
     /// Name and version, for people: `MariaDB 10.11.19`.
     pub version: String,
-    /// What stays the same while it is the same database, however it is reached.
+    /// What tells it from every other database that is there at the same time, however it is reached.
     pub identity: String,
+    /// What it is called there: the database's name, or the file's path.
+    pub name: String,
+    /// What stays with a file for as long as it lives; empty on servers, whose tables have such a mark each.
+    pub birth: String,
     /// The most bytes that it takes in one statement.
     pub max_packet: usize,
     /// How many questions it took to learn this, one after the other.

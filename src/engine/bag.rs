@@ -147,6 +147,9 @@ async fn written(
             }
         }
         let (dialect, name) = (run.dialect(Side::Local), &table.pair.name);
+        if let Some(lease) = &table.lease {
+            lease.renew(&mut lines.local).await?;
+        }
         undo::record(&mut lines.local, dialect, &run.run_id, name, target, &images).await?;
         lines.local.commit().await.map_err(|fault| fault.fatal(&place))?;
         if target == Side::Remote {

@@ -15,7 +15,8 @@ use super::{Lines, Run};
 use crate::endpoint::read::{self, Lock, Signed};
 use crate::endpoint::sql::FormerColumn;
 use crate::error::Result;
-use crate::journal::base::{Base, Step};
+use crate::journal::base::Base;
+use crate::journal::chunk::Step;
 use crate::model::row::from_text;
 use crate::model::{
     Column, DefaultValue, Key, Kind, PerSide, Side, Signature, Value, canonical, fit,

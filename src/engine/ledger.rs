@@ -3,15 +3,18 @@
 use std::time::{Duration, Instant};
 
 use chrono::{SecondsFormat, Utc};
+use tokio::time::sleep;
 
 use super::create::Made;
 use super::preflight::Job;
 use super::preview::preview;
+use super::revival::may_pass;
 use super::table::TableRun;
-use super::{Lines, Run, stops_everything};
-use crate::endpoint::{Connection, Purpose};
+use super::{Lines, Run, reviewed, stops_everything};
+use crate::endpoint::{Connection, Dialect, Purpose};
 use crate::error::{self, Code, Result, SyncError};
 use crate::journal::base::{self, Seen};
+use crate::journal::lease::{self, Lease};
 use crate::journal::lock::Locks;
 use crate::journal::runs::{self, Outcome, Pass, Status};
 use crate::journal::settings::{self, TableSettings};
@@ -20,7 +23,12 @@ use crate::model::{PerSide, Side};
 use crate::note::{self, Note};
 use crate::plan::policy::{Direction, Policy, Strategy};
 use crate::plan::schema_match::TablePair;
-use crate::report::{Conflicts, Failure, PlannedChange, Report, Rows, TableReport, Written};
+use crate::report::{
+    Conflicts, Failure, PlannedChange, Report, Rows, TablePlan, TableReport, Written,
+};
+
+/// How often a table that another run has locked is looked at.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// How a table stands.
 enum Standing {
@@ -30,6 +38,8 @@ enum Standing {
     Open(Box<TableRun>),
     /// A dry run would make it first.
     ToMake(Side, u64),
+    /// It had finished when others began again.
+    Closed(Box<TableRun>),
     /// It failed before or after it was at work.
     Failed(SyncError, Option<Box<TableRun>>),
 }
@@ -40,8 +50,12 @@ pub struct Turn {
     pub settings: TableSettings,
     standing: Standing,
     locked: bool,
+    lease: Option<Lease>,
     logged: bool,
+    /// What it had done when its line was lost.
+    earlier: (PerSide<Written>, Conflicts),
     changes: Option<(Vec<PlannedChange>, u64)>,
+    plan: Option<TablePlan>,
     made: Made,
     worked: Duration,
 }
@@ -52,7 +66,11 @@ impl Turn {
         if let Standing::Waiting(pair) = &self.standing {
             let opened = TableRun::open(run, lines, self.settings.clone(), (**pair).clone()).await;
             self.standing = match opened {
-                Ok(table) => Standing::Open(Box::new(table)),
+                Ok(mut table) => {
+                    table.lease = self.lease;
+                    (table.written, table.conflicts) = self.earlier;
+                    Standing::Open(Box::new(table))
+                }
                 Err(error) => Standing::Failed(error, None),
             };
         }
@@ -108,7 +126,7 @@ impl Turn {
 
     fn known(&self) -> Option<&TableRun> {
         match &self.standing {
-            Standing::Open(table) => Some(table),
+            Standing::Open(table) | Standing::Closed(table) => Some(table),
             Standing::Failed(_, table) => table.as_deref(),
             Standing::Waiting(_) | Standing::ToMake(..) => None,
         }
@@ -119,6 +137,10 @@ impl Turn {
             Standing::Failed(error, _) => Some(error),
             _ => None,
         }
+    }
+
+    fn is_lost(&self, run: &Run) -> bool {
+        matches!(&self.standing, Standing::Failed(error, Some(_)) if may_pass(run, error))
     }
 
     fn status(&self) -> Status {
@@ -136,7 +158,8 @@ impl Turn {
 
     /// What is still to be done after the last look, as a failure: somebody writes faster than we sync.
     fn restless(&self) -> Option<SyncError> {
-        let table = self.table().filter(|table| !table.looks_settled)?;
+        let failed = self.error().is_some();
+        let table = self.known().filter(|table| !failed && !table.looks_settled)?;
         let left: u64 = Side::BOTH.iter().map(|side| table.plan.planned[*side].total()).sum();
         if table.plan.moved == 0 && left <= table.failed_rows {
             // What is left has been told of row by row.
@@ -176,8 +199,11 @@ impl Ledger {
                 settings,
                 standing,
                 locked: false,
+                lease: None,
                 logged: false,
+                earlier: Default::default(),
                 changes: None,
+                plan: None,
                 made,
                 worked: Duration::ZERO,
             };
@@ -190,7 +216,15 @@ impl Ledger {
     async fn enter(&mut self, run: &Run, local: &mut Connection, turn: &mut Turn) -> Result<()> {
         let nature = &run.endpoints.local.nature;
         let name = turn.settings.table.clone();
-        turn.locked = self.locks.take(local, nature, &name).await?;
+        let until = Instant::now() + run.options.wait;
+        loop {
+            self.lock(run, local, turn).await?;
+            if turn.locked || Instant::now() >= until {
+                break;
+            }
+            run.cancel.check()?;
+            sleep(LOOK.min(run.options.wait)).await;
+        }
         if run.options.dry_run {
             // What another run is just writing is no plan of ours.
             if !turn.locked {
@@ -212,17 +246,95 @@ impl Ledger {
         Ok(())
     }
 
+    /// Takes a table's lock and its lease, or neither. A dry run writes nothing, so it leases nothing.
+    async fn lock(&mut self, run: &Run, local: &mut Connection, turn: &mut Turn) -> Result<()> {
+        let nature = &run.endpoints.local.nature;
+        let name = &turn.settings.table;
+        turn.locked = self.locks.take(local, nature, name).await?;
+        if turn.locked && !run.options.dry_run {
+            turn.lease = lease::take(local, nature.dialect, name, &run.run_id).await?;
+            if turn.lease.is_none() {
+                self.locks.give_back(local, nature, name).await?;
+                turn.locked = false;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says again and again that this run is at work, on a line of its own, for as long as it is asked to.
+    pub fn heart(&self, run: &Run) -> impl Future<Output = ()> + use<> {
+        let leases: Vec<Lease> = self.turns.iter().filter_map(|turn| turn.lease).collect();
+        let endpoint = run.endpoints.local.clone();
+        async move {
+            loop {
+                sleep(lease::BEAT).await;
+                // The lock of a file ends with its process and with nothing else.
+                if endpoint.nature.dialect == Dialect::Sqlite {
+                    continue;
+                }
+                let Ok(mut line) = endpoint.connect(Purpose::Write).await else { continue };
+                for lease in &leases {
+                    // Whoever writes next is told.
+                    let _ = lease.renew(&mut line).await;
+                }
+                line.close().await;
+            }
+        }
+    }
+
+    /// Whether any table was given up because a line was lost.
+    pub fn any_lost(&self, run: &Run) -> bool {
+        self.turns.iter().any(|turn| turn.is_lost(run))
+    }
+
+    /// Puts the tables that were given up because a line was lost back to where they began; those that have finished stay so.
+    /// Answers whether there is any.
+    pub async fn revive(&mut self, run: &Run, local: &mut Connection, until: Instant) -> bool {
+        let mut turns = std::mem::take(&mut self.turns);
+        let mut revived = false;
+        for turn in &mut turns {
+            turn.standing =
+                match std::mem::replace(&mut turn.standing, Standing::ToMake(Side::Local, 0)) {
+                    Standing::Open(table) => Standing::Closed(table),
+                    Standing::Failed(error, Some(table)) if may_pass(run, &error) => {
+                        turn.earlier = (table.written, table.conflicts);
+                        Standing::Waiting(Box::new(table.pair))
+                    }
+                    other => other,
+                };
+            if !matches!(turn.standing, Standing::Waiting(_)) {
+                continue;
+            }
+            // The server may take a while to see that the former line is gone.
+            let locked = loop {
+                match self.lock(run, local, turn).await {
+                    Ok(()) if turn.locked => break Ok(()),
+                    Ok(()) if Instant::now() < until => sleep(LOOK).await,
+                    Ok(()) => break Err(SyncError::new(error::LOCKED)),
+                    Err(error) => break Err(error),
+                }
+            };
+            match locked {
+                Ok(()) => revived = true,
+                Err(error) => turn.fail(error),
+            }
+        }
+        self.turns = turns;
+        revived
+    }
+
     /// Shows what would be done.
     pub async fn preview(&mut self, run: &Run, lines: &mut Lines) {
         for turn in &mut self.turns {
-            let mut shown = None;
+            let (mut shown, mut plan) = (None, None);
             turn.go_on(async |table| {
                 table.looks_settled = true;
+                plan = reviewed::plan(table)?;
                 shown = Some(preview(run, lines, table).await?);
                 Ok(())
             })
             .await;
-            turn.changes = shown;
+            (turn.changes, turn.plan) = (shown, plan);
         }
     }
 
@@ -260,13 +372,14 @@ impl Ledger {
                 runs::end(local, nature.dialect, &pass, &outcome(run, turn, target)).await?;
             }
             let sync = run.options.undo.is_none() && run.options.resolve.is_none();
-            if let (Standing::Open(table), true) = (&turn.standing, sync) {
+            if let (Standing::Open(table) | Standing::Closed(table), true) = (&turn.standing, sync)
+            {
                 let numbers = |side: Side| Seen {
                     rows: table.rows[side],
                     next: table.pair.tables[side].next_number,
                 };
                 let seen = PerSide::new(Side::Remote, Side::Local).map(numbers);
-                base::see(local, nature.dialect, &turn.settings.table, seen).await?;
+                base::see(local, nature.dialect, &table.base, seen).await?;
                 settings::synced(
                     local,
                     nature.dialect,
@@ -275,6 +388,9 @@ impl Ledger {
                     Utc::now(),
                 )
                 .await?;
+            }
+            if let Some(lease) = turn.lease {
+                lease.end(local).await?;
             }
             if turn.locked {
                 self.locks.give_back(local, nature, &turn.settings.table).await?;
@@ -445,6 +561,7 @@ fn table_report(run: &Run, turn: &Turn) -> TableReport {
             notes: turn.made.notes.clone(),
             create: turn.made.statements.clone(),
             changes,
+            plan: None,
             changes_truncated: truncated,
             changes_total,
         };
@@ -467,6 +584,7 @@ fn table_report(run: &Run, turn: &Turn) -> TableReport {
         notes: turn.made.notes.iter().chain(&table.notes).cloned().collect(),
         create: turn.made.statements.clone(),
         changes,
+        plan: turn.plan.clone(),
         changes_truncated: truncated,
         changes_total,
     }

@@ -26,6 +26,8 @@ pub mod progress;
 pub mod record;
 pub mod relations;
 pub mod resolve;
+pub mod reviewed;
+pub mod revival;
 pub mod statements;
 pub mod table;
 pub mod touched;
@@ -34,15 +36,19 @@ pub mod undo;
 pub mod walk;
 pub mod worklist;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use self::apply::apply;
 use self::batch::{Effort, Site};
 use self::cancel::Cancel;
-use self::ledger::Turn;
+use self::ledger::{Ledger, Turn};
 use self::progress::{Progress, Show};
 use self::record::remember;
 use self::resolve::Verdict;
+use self::reviewed::Reviewed;
 use self::worklist::Worklist;
 use crate::config::{Capture, Settings};
 use crate::endpoint::{Connection, Dialect, Endpoint, View};
@@ -73,10 +79,14 @@ pub struct Options {
     pub dry_run: bool,
     /// The guards are lifted.
     pub force: bool,
+    /// How long a table is waited for that another run has locked.
+    pub wait: Duration,
     /// Tables that one side lacks are made there.
     pub create_tables: bool,
     /// Whether bars are drawn.
     pub progress: Show,
+    /// A plan that somebody has reviewed: nothing else is written.
+    pub apply: Option<Arc<Reviewed>>,
     /// The run that is taken back, instead of a sync.
     pub undo: Option<String>,
     /// What a person has decided of a conflict, instead of a sync.
@@ -146,6 +156,13 @@ impl Lines {
         }
     }
 
+    /// Says goodbye on all of them.
+    pub async fn close(self) {
+        for line in [self.snapshots.remote, self.snapshots.local, self.remote, self.local] {
+            line.close().await;
+        }
+    }
+
     /// The line on which our tables are read.
     pub fn journal(&mut self) -> &mut Connection {
         &mut self.local
@@ -163,48 +180,62 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
         run.options.tables = undo::tables(&run, &mut writers.local, undone).await?;
     }
     let verdict = run.options.resolve.clone();
-    let mut conflict = None;
     if let Some(verdict) = &verdict {
         let found = resolve::conflict(&run, &mut writers.local, verdict.conflict).await?;
-        run.options.tables = vec![found.table.clone()];
-        conflict = Some((verdict, found));
+        run.options.tables = vec![found.table];
+    }
+    if let Some(reviewed) = &run.options.apply {
+        run.options.tables = reviewed.tables();
     }
     let jobs = preflight::jobs(&mut run, &mut writers).await?;
-    let mut ledger = ledger::Ledger::open(&run, &mut writers.local, jobs).await?;
+    let mut ledger = Ledger::open(&run, &mut writers.local, jobs).await?;
     let snapshots = preflight::snapshots(&run.endpoints).await?;
     let PerSide { remote, local } = writers;
     let mut lines = Lines { snapshots, local, remote, rehearsing: false };
     tracing::debug!(run_id = run.run_id, tables = ledger.turns.len(), "run begins");
 
-    if let Some(undone) = &undone {
-        undo::plan(&run, &mut lines, &mut ledger.turns, undone).await;
-    } else if let Some((verdict, conflict)) = &conflict {
-        resolve::plan(&run, &mut lines, &mut ledger.turns, verdict, conflict).await;
-    } else {
-        if !run.options.dry_run
-            && let Err(error) = first_load::fill(&run, &mut lines, &mut ledger.turns).await
-        {
-            ledger.turns.iter_mut().for_each(|turn| turn.fail(error.clone()));
+    let mut lives = revival::LIVES;
+    loop {
+        let heart = ledger.heart(&run);
+        tokio::select! {
+            () = Box::pin(work(&run, &mut lines, &mut ledger)) => {}
+            () = heart => {}
         }
-        look(&run, &mut lines, &mut ledger.turns).await;
-    }
-    if run.options.dry_run {
-        ledger.preview(&run, &mut lines).await;
-    } else if undone.is_some() {
-        for target in [Side::Remote, Side::Local] {
-            pass(&run, &mut lines, &mut ledger.turns, target).await;
+        if !Box::pin(revival::begin_again(&run, &mut lines, &mut ledger, &mut lives)).await {
+            break;
         }
-    } else if let Some((verdict, _)) = &conflict {
-        settle(&run, &mut lines, &mut ledger.turns, verdict).await;
-    } else {
-        rounds(&run, &mut lines, &mut ledger.turns).await;
     }
     let report = ledger.close(&run, &mut lines).await;
-    lines.snapshots.remote.close().await;
-    lines.snapshots.local.close().await;
-    lines.remote.close().await;
-    lines.local.close().await;
+    lines.close().await;
     report
+}
+
+/// What is asked of a run, from the first look to the last.
+async fn work(run: &Run, lines: &mut Lines, ledger: &mut Ledger) {
+    let Options { undo: undone, resolve: verdict, dry_run, .. } = &run.options;
+    if let Some(undone) = undone {
+        undo::plan(run, lines, &mut ledger.turns, undone).await;
+    } else if let Some(verdict) = verdict {
+        resolve::plan(run, lines, &mut ledger.turns, verdict).await;
+    } else {
+        // A load has no plan of single rows.
+        let loads = !dry_run && run.options.apply.is_none();
+        if loads && let Err(error) = first_load::fill(run, lines, &mut ledger.turns).await {
+            ledger.turns.iter_mut().for_each(|turn| turn.fail(error.clone()));
+        }
+        look(run, lines, &mut ledger.turns).await;
+    }
+    if *dry_run {
+        ledger.preview(run, lines).await;
+    } else if undone.is_some() {
+        for target in [Side::Remote, Side::Local] {
+            pass(run, lines, &mut ledger.turns, target).await;
+        }
+    } else if let Some(verdict) = verdict {
+        settle(run, lines, &mut ledger.turns, verdict).await;
+    } else {
+        rounds(run, lines, &mut ledger.turns).await;
+    }
 }
 
 /// Reaches both sides and opens the lines on which catalogues are read and rows are written.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::reviewed::Allowed;
 use super::worklist::{Item, Worklist};
 use crate::endpoint::sql::table::Span;
 use crate::error::Result;
@@ -58,6 +59,8 @@ pub struct Plan {
     pub altered: PerSide<u64>,
     /// Keys that an earlier round of this run is done with, for better or worse.
     pub done: HashSet<u64>,
+    /// What alone may be written, where somebody has reviewed a plan.
+    pub allowed: Option<Allowed>,
     /// Keys with an open conflict row that this plan has not met yet.
     pub open: HashSet<u64>,
 }
@@ -78,6 +81,7 @@ impl Plan {
             moved: 0,
             altered: PerSide::default(),
             done,
+            allowed: None,
             open: HashSet::new(),
         }
     }
@@ -95,6 +99,11 @@ impl Plan {
             return if over { self.steps.push(item) } else { Ok(()) };
         }
         if self.done.contains(&item.ordinal) {
+            return Ok(());
+        }
+        if let (Some((to, write)), Some(allowed)) = (decision.write, &mut self.allowed)
+            && !allowed.takes(item, to, write)
+        {
             return Ok(());
         }
         if let Some(conflict) = decision.conflict {

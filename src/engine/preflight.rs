@@ -215,6 +215,8 @@ fn choose(run: &Run, configured: Vec<TableSettings>) -> Result<Vec<TableSettings
             row.policy.sync_type = sync_type.unwrap_or(row.policy.sync_type);
             row.policy.direction = direction.unwrap_or(row.policy.direction);
             row.policy.strategy = strategy.unwrap_or(row.policy.strategy);
+            let reviewed = run.options.apply.as_ref().and_then(|plan| plan.policy(&row.table));
+            row.policy = reviewed.unwrap_or(row.policy);
             row
         })
         .collect())

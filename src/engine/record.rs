@@ -17,11 +17,12 @@ use super::{Lines, Run};
 use crate::endpoint::read::{self, Found, Lock};
 use crate::endpoint::{Connection, RowFault};
 use crate::error::{self, Result, SyncError};
-use crate::journal::base::{Base, Step};
+use crate::journal::base::Base;
+use crate::journal::chunk::Step;
 use crate::journal::conflicts::{self, Met};
 use crate::journal::undo::{self, PreImage};
 use crate::model::{Key, PerSide, Side, Signature, row};
-use crate::plan::merge::{ConflictKind, Entry};
+use crate::plan::merge::{ConflictKind, Entry, Write};
 use crate::plan::policy::{BaseStep, Conflict};
 
 /// What was written to one table in the open transaction on the target.
@@ -49,6 +50,9 @@ pub(super) async fn record(
         lines.local.begin().await.map_err(|fault| trouble(&place, fault))?;
     }
     for done in done {
+        if let Some(lease) = &done.table.lease {
+            lease.renew(&mut lines.local).await.map_err(Trouble::Fatal)?;
+        }
         keep(run, target, &mut lines.local, done).await.map_err(Trouble::Fatal)?;
     }
     if target == Side::Remote {
@@ -176,8 +180,17 @@ pub async fn remember(run: &Run, lines: &mut Lines, table: &mut TableRun) -> Res
             .collect();
         let place = lines.local.place().clone();
         lines.local.begin().await.map_err(|fault| fault.fatal(&place))?;
+        let dialect = run.dialect(Side::Local);
+        if let Some(lease) = &table.lease {
+            lease.renew(&mut lines.local).await?;
+        }
         for id in settled {
-            conflicts::settle(&mut lines.local, run.dialect(Side::Local), id, Utc::now()).await?;
+            conflicts::settle(&mut lines.local, dialect, id, Utc::now()).await?;
+        }
+        if let Some(side) = table.unsigned {
+            let images = loaded(table, side, &items);
+            undo::record(&mut lines.local, dialect, &run.run_id, &table.pair.name, side, &images)
+                .await?;
         }
         let base = table.base.with_steps(&mut lines.local, &steps).await?;
         lines.local.commit().await.map_err(|fault| fault.fatal(&place))?;
@@ -195,6 +208,20 @@ pub async fn remember(run: &Run, lines: &mut Lines, table: &mut TableRun) -> Res
             write_down(run, lines, table, &items).await?;
         }
     }
+}
+
+/// What is kept of rows that the first load brought without signing them, now that both sides hold them: somebody who changes
+/// them later keeps them when the run is taken back.
+fn loaded(table: &TableRun, side: Side, items: &[Item]) -> Vec<PreImage> {
+    let both = |item: &&Item| item.now.remote.is_some() && item.now.local.is_some();
+    let image = |item: &Item| PreImage {
+        write: Write::Insert,
+        key: table.key_json(&item.key),
+        before: None,
+        written: item.now[side],
+        base: None,
+    };
+    items.iter().filter(both).map(image).collect()
 }
 
 /// Stores the conflicts that are left as they are.

@@ -1,7 +1,8 @@
 //! A person decides a conflict: one version is written on both sides, guarded like any row.
 //!
 //! A conflict that waits and one that a strategy has decided are decided in the same way: whichever of the two versions a side
-//! holds, it takes the one that is kept. A side that holds neither has been changed since, and nothing is written.
+//! holds, it takes the one that is kept. A side that holds neither has been changed since, and nothing is written; nor is the
+//! source of a table that is synced one way.
 
 use std::collections::HashMap;
 
@@ -29,6 +30,8 @@ pub struct Verdict {
     pub keep: Side,
     /// Who says so.
     pub by: String,
+    /// The two versions that this person has looked at, as [`Stored::seen`] names them; `None` for whichever are kept now.
+    pub seen: Option<String>,
 }
 
 /// The conflict that is decided.
@@ -41,18 +44,14 @@ pub async fn conflict(run: &Run, local: &mut Connection, id: i64) -> Result<Stor
 }
 
 /// Plans what each side takes.
-pub async fn plan(
-    run: &Run,
-    lines: &mut Lines,
-    turns: &mut [Turn],
-    verdict: &Verdict,
-    conflict: &Stored,
-) {
+pub async fn plan(run: &Run, lines: &mut Lines, turns: &mut [Turn], verdict: &Verdict) {
     for turn in turns {
         turn.begin(run, lines).await;
         turn.go_on(async |table| {
             run.cancel.check()?;
-            one_row(run, lines, table, verdict, conflict).await
+            // The table is locked only now: what was kept before may have been met again since.
+            let conflict = conflict(run, lines.journal(), verdict.conflict).await?;
+            one_row(run, lines, table, verdict, &conflict).await
         })
         .await;
     }
@@ -77,6 +76,11 @@ async fn one_row(
     let key = key.and_then(|key| Some((pair.form.ordinal(&key)?, key)));
     let Some((ordinal, key)) = key else { return Err(unknown()) };
     table.open_conflicts.remove(&ordinal);
+    if verdict.seen.as_ref().is_some_and(|seen| *seen != conflict.seen) {
+        let error = SyncError::new(error::OTHER_VERSIONS).with("id", verdict.conflict);
+        table.fail(ordinal, error.with("key", &conflict.key));
+        return Ok(());
+    }
     let mut versions = PerSide::<Option<Row>>::default();
     let mut held = PerSide::<Option<Found>>::default();
     for side in Side::BOTH {
@@ -100,7 +104,8 @@ async fn one_row(
         return Ok(());
     }
     let kept = versions[verdict.keep].take();
-    for to in Side::BOTH {
+    let target = table.settings.policy.direction.target();
+    for to in Side::BOTH.into_iter().filter(|to| target.is_none_or(|only| only == *to)) {
         let now = held[to].as_ref();
         let write = match (now, &kept) {
             (now, kept) if same(now.map(|found| &found.row), kept.as_ref()) => continue,

@@ -19,8 +19,9 @@ use crate::endpoint::{Dialect, View, read};
 use crate::error::{self, Result, SyncError};
 use crate::journal::base::Base;
 use crate::journal::conflicts;
+use crate::journal::lease::Lease;
 use crate::journal::settings::TableSettings;
-use crate::journal::stamp::{Source, Stamp, Standing};
+use crate::journal::stamp::{Origin, Source, Stamp, Standing};
 use crate::model::{Column, Key, PerSide, Row, Side, row};
 use crate::note::{self, Note};
 use crate::plan::batch::Limit;
@@ -50,6 +51,8 @@ pub struct TableRun {
     pub pair: TablePair,
     /// What was remembered.
     pub base: Base,
+    /// That no other run is at work on it; `None` in a dry run.
+    pub lease: Option<Lease>,
     /// Of a table of which nothing identifies the rows: what the source has more than the target.
     pub surplus: bag::Surplus,
     /// What the current round will do.
@@ -84,6 +87,8 @@ pub struct TableRun {
     pub capture: &'static str,
     /// Whether the first load has filled it, and the base knows of every row that came.
     pub filled: bool,
+    /// The side that the first load has filled, where nobody has signed its rows yet.
+    pub unsigned: Option<Side>,
     /// Whether both sides were seen to hold what the base says, in this run.
     pub settled: bool,
     /// Whether the last look found nothing left to do.
@@ -117,7 +122,7 @@ impl TableRun {
         };
         let told = pair.differences.iter().filter(|difference| findings::is_told(difference));
         let mut notes: Vec<Note> = told.map(findings::sentence).collect();
-        if matches!(base.standing, Standing::Foreign | Standing::Elsewhere(_)) {
+        if matches!(base.standing, Standing::Foreign | Standing::Elsewhere) {
             notes.push(Note::new(note::FOREIGN_BASE));
         }
         Ok(Self {
@@ -125,6 +130,7 @@ impl TableRun {
             settings,
             pair,
             base,
+            lease: None,
             surplus: bag::Surplus::new(),
             rows: PerSide::default(),
             scanned: 0,
@@ -141,6 +147,7 @@ impl TableRun {
             done: HashSet::new(),
             capture: "scan",
             filled: false,
+            unsigned: None,
             settled: false,
             looks_settled: false,
             started: Utc::now(),
@@ -155,6 +162,9 @@ impl TableRun {
     pub async fn look(&mut self, run: &Run, lines: &mut Lines) -> Result<()> {
         self.refuse_elsewhere(run)?;
         if self.pair.is_bag() {
+            if run.options.apply.is_some() {
+                return Err(SyncError::new(error::NO_KEY).with("side", Side::Local));
+            }
             bag::look(run, lines, self).await?;
             self.looks_settled = self.plan.writes_nothing();
             self.skipped = self.plan.skipped;
@@ -169,6 +179,9 @@ impl TableRun {
         let full =
             self.base.is_none() || self.settings.policy.sync_type == SyncType::Full && !self.filled;
         self.plan.open = self.open_conflicts.keys().copied().collect();
+        if let Some(reviewed) = &run.options.apply {
+            self.plan.allowed = Some(reviewed.of(&self.pair)?);
+        }
         // The first load has read every row.
         self.capture = if full || self.filled { "scan" } else { "digest" };
         let asked = run.options.capture.unwrap_or(run.settings.capture);
@@ -176,9 +189,10 @@ impl TableRun {
             self.note(Note::new(note::NO_CAPTURE).with("capture", asked.as_str()));
         }
         self.rows = self.compare(run, lines, &views, full).await?;
+        self.refuse_moved();
         self.scanned = self.rows.remote.max(self.rows.local);
         self.looks_settled = self.plan.writes_nothing() && self.plan.moved == 0;
-        self.conflicts = self.plan.conflicts;
+        self.conflicts = self.conflicts.at_least(self.plan.conflicts);
         self.skipped = self.plan.skipped;
         self.refuse(run)
     }
@@ -206,6 +220,21 @@ impl TableRun {
         compare_changes(&mut asked, views, base, plan, run).await
     }
 
+    /// Rows of a reviewed plan that are not what they were when it was made have failed; what it says nothing of waits.
+    fn refuse_moved(&mut self) {
+        let Some(allowed) = &mut self.plan.allowed else { return };
+        let (moved, unknown) = (allowed.take_moved(), allowed.unknown);
+        if unknown {
+            self.note(Note::new(note::NOT_IN_PLAN));
+        }
+        for key in moved {
+            let error = SyncError::new(error::MOVED_SINCE_PLAN).with("key", self.key_json(&key));
+            if let Some(ordinal) = self.pair.form.ordinal(&key) {
+                self.fail(ordinal, error);
+            }
+        }
+    }
+
     /// Makes the base say what it says by the columns that there are now: before anything is written by it, or it would be lost.
     ///
     /// # Errors
@@ -219,10 +248,10 @@ impl TableRun {
     }
 
     fn refuse_elsewhere(&self, run: &Run) -> Result<()> {
-        let (Standing::Elsewhere(side), false) = (&self.base.standing, run.options.force) else {
+        if self.base.standing != Standing::Elsewhere || run.options.force {
             return Ok(());
-        };
-        let error = SyncError::new(error::OTHER_DATABASE).with("side", side);
+        }
+        let error = SyncError::new(error::OTHER_DATABASE).with("side", Side::Remote);
         Err(error.in_table(&self.pair.name))
     }
 
@@ -277,7 +306,9 @@ impl TableRun {
         let pair = self.pair.clone();
         let views = run.views(&pair);
         let Plan { comparable, quiet, .. } = self.plan;
+        let allowed = self.plan.allowed.take();
         self.plan = Plan::new(self.settings.policy, comparable, quiet, self.done.clone());
+        self.plan.allowed = allowed;
         match std::mem::take(&mut self.touched) {
             // A trigger may have changed other rows.
             Touched::Rows(rows)
@@ -296,6 +327,7 @@ impl TableRun {
             }
             _ => self.rows = self.compare(run, lines, &views, false).await?,
         }
+        self.refuse_moved();
         self.conflicts.add(self.plan.conflicts);
         self.skipped += self.plan.skipped;
         self.looks_settled = self.plan.writes_nothing() && self.plan.moved == 0;
@@ -369,8 +401,13 @@ impl TableRun {
 
 /// What one side's signatures are made from.
 fn source(view: &View<'_>, run: &Run, side: Side) -> Source {
+    let nature = &run.endpoints[side].nature;
     Source {
-        database: run.endpoints[side].nature.identity.clone(),
+        origin: Origin {
+            identity: nature.identity.clone(),
+            name: nature.name.clone(),
+            created: format!("{}{}", nature.birth, view.pair.tables[side].created),
+        },
         key: view.pair.key_names().map(ToOwned::to_owned).collect(),
         form: view.pair.form.clone(),
         rule: view.rule(),

@@ -148,9 +148,7 @@ async fn take_back(
             continue;
         };
         let base = entries.get(&ordinal).copied();
-        // A row that nobody signed when it came is what the base has learned of it since.
-        let held = last.written.or_else(|| Some(base?[side]));
-        let held = held.filter(|_| last.write != Write::Delete);
+        let held = last.written.filter(|_| last.write != Write::Delete);
         let write = match (first.write, last.write) {
             (Write::Insert, Write::Delete) => continue,
             (Write::Insert, _) => Write::Delete,

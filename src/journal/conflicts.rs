@@ -225,6 +225,8 @@ pub struct Stored {
     pub winner: Option<String>,
     /// Who decided.
     pub resolved_by: Option<String>,
+    /// Names the two versions that are kept: whoever has looked at them says so when deciding.
+    pub seen: String,
     /// Both rows; none where a side's was gone.
     #[serde(flatten)]
     pub rows: PerSide<Option<Json>>,
@@ -237,7 +239,7 @@ pub struct ConflictList {
     pub conflicts: Vec<Stored>,
 }
 
-const SHOWN: [(&str, Kind); 9] = [
+const SHOWN: [(&str, Kind); 10] = [
     ("id", SIGNED),
     ("run_id", TEXT),
     ("table_name", TEXT),
@@ -247,6 +249,7 @@ const SHOWN: [(&str, Kind); 9] = [
     ("state", TEXT),
     ("winner", TEXT),
     ("resolved_by", TEXT),
+    ("seen", TEXT),
 ];
 
 fn shown(row: &[Value]) -> Option<Stored> {
@@ -262,7 +265,8 @@ fn shown(row: &[Value]) -> Option<Stored> {
         state: text(6)?,
         winner: text(7),
         resolved_by: text(8),
-        rows: PerSide::new(json(9), json(10)),
+        seen: text(9).unwrap_or_default(),
+        rows: PerSide::new(json(10), json(11)),
     })
 }
 

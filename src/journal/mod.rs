@@ -4,7 +4,9 @@
 //! who is at work. This room does not decide anything about rows, and it never touches a synced table.
 
 pub mod base;
+pub mod chunk;
 pub mod conflicts;
+pub mod lease;
 pub mod lock;
 pub mod runs;
 pub mod schema;

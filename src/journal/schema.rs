@@ -195,6 +195,23 @@ const TABLES: &[TableOf] = &[
         indexes: &[],
     },
     TableOf {
+        name: "db_sync_lease",
+        columns: &[
+            always("id", Id),
+            always("table_name", Name),
+            // The run that is at work, NULL where none is, and the line or process that it works on.
+            maybe("owner", Short(36)),
+            maybe("line", Count),
+            // Greater with every owner: who writes must have the last one.
+            always("token", Count),
+            // By the server's own clock.
+            maybe("heartbeat_at", Moment(6)),
+            maybe("expires_at", Moment(6)),
+        ],
+        unique: &[&["table_name"]],
+        indexes: &[],
+    },
+    TableOf {
         name: "db_sync_outbox",
         columns: &[
             always("id", BigId),

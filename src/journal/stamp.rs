@@ -5,11 +5,32 @@ use serde::{Deserialize, Serialize};
 use crate::endpoint::sql::FormerColumn;
 use crate::model::{KeyForm, PerSide, Side};
 
+/// What is known of a database, by which it is known again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// What tells it from every other database that is there at the same time.
+    pub identity: String,
+    /// What it is called there.
+    pub name: String,
+    /// When the table was made there; empty where unknown.
+    pub created: String,
+}
+
+impl Origin {
+    /// Whether both are the same database. A server that was moved, renamed or put into a new container takes its data along:
+    /// then the table is as old as it was, to the second, in a database of the same name. A copy that was restored elsewhere is
+    /// younger.
+    pub fn is(&self, other: &Self) -> bool {
+        let as_old = !self.created.is_empty() && self.created == other.created;
+        self.identity == other.identity || self.name == other.name && as_old
+    }
+}
+
 /// What one side's half of a base was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The database.
-    pub database: String,
+    pub origin: Origin,
     /// The key's columns.
     pub key: Vec<String>,
     /// How keys become ordinals.
@@ -30,7 +51,7 @@ pub struct Stamp {
 }
 
 /// How the base is written now.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// How a stored base stands to what would be made now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +64,8 @@ pub enum Standing {
     Former(PerSide<Vec<FormerColumn>>),
     /// It is of other keys, or written otherwise, and counts as none.
     Foreign,
-    /// This side was another database when it was made.
-    Elsewhere(Side),
+    /// REMOTE was another database when it was made. LOCAL never was: the base lives there and goes where its rows go.
+    Elsewhere,
 }
 
 impl Stamp {
@@ -61,27 +82,51 @@ impl Stamp {
     /// The databases that a stored stamp is of; `None` where it is none.
     pub fn databases(stored: &str) -> Option<PerSide<String>> {
         let stored: Self = serde_json::from_str(stored).ok()?;
-        Some(stored.sides.map(|source| source.database))
+        Some(stored.sides.map(|source| source.origin.identity))
     }
 
     /// How a base with this stored stamp stands.
     pub fn standing(&self, stored: Option<&str>) -> Standing {
         let Some(stored) = stored else { return Standing::None };
         let Ok(stored) = serde_json::from_str::<Self>(stored) else { return Standing::Foreign };
-        let other = |side: &Side| self.sides[*side].database != stored.sides[*side].database;
-        if let Some(side) = Side::BOTH.into_iter().find(other) {
-            return Standing::Elsewhere(side);
+        if !self.sides.remote.origin.is(&stored.sides.remote.origin) {
+            return Standing::Elsewhere;
         }
         let same_rows = |side: Side| {
             let (now, then) = (&self.sides[side], &stored.sides[side]);
             now.key == then.key && now.form == then.form
         };
-        if stored == *self {
+        let signed = |side: Side| {
+            let (now, then) = (&self.sides[side], &stored.sides[side]);
+            same_rows(side) && now.rule == then.rule && now.columns == then.columns
+        };
+        if stored.version == VERSION && Side::BOTH.into_iter().all(signed) {
             Standing::Current
         } else if stored.version == VERSION && Side::BOTH.into_iter().all(same_rows) {
             Standing::Former(stored.sides.map(|source| source.columns))
         } else {
             Standing::Foreign
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(identity: &str, name: &str, created: &str) -> Origin {
+        let [identity, name, created] = [identity, name, created].map(ToOwned::to_owned);
+        Origin { identity, name, created }
+    }
+
+    #[test]
+    fn a_database_is_known_again_by_what_it_is_or_by_how_old_its_table_is() {
+        let then = origin("host-a|shop", "shop", "2026-01-06 14:30:00");
+        assert!(then.is(&then));
+        assert!(then.is(&origin("host-a|shop", "shop", "2026-03-01 00:00:00")), "altered");
+        assert!(then.is(&origin("host-b|shop", "shop", "2026-01-06 14:30:00")), "moved");
+        assert!(!then.is(&origin("host-b|shop", "shop", "2026-03-01 00:00:00")), "a copy");
+        assert!(!then.is(&origin("host-a|stage", "stage", "2026-01-06 14:30:00")), "a neighbour");
+        assert!(!origin("a", "shop", "").is(&origin("b", "shop", "")), "nothing is known");
     }
 }

@@ -291,6 +291,8 @@ pub struct Table {
     pub next_number: u64,
     /// About how many rows it has; 0 where unknown.
     pub estimated_rows: u64,
+    /// When it was made, or altered, in its server's words; empty where unknown.
+    pub created: String,
 }
 
 impl Table {

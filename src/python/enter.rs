@@ -5,6 +5,7 @@
 //! exception.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use super::{errors, log};
 use crate::config::{Settings, bad_direction, bad_value};
 use crate::engine::cancel::Cancel;
 use crate::engine::drive::{block, drive};
+use crate::engine::reviewed::Reviewed;
 use crate::engine::{self, Options};
 use crate::error::{Result, SyncError};
 
@@ -35,6 +37,8 @@ struct Asked {
     force: bool,
     dry_run: bool,
     create_tables: bool,
+    wait: u64,
+    apply: Option<PathBuf>,
     undo: Option<String>,
     env_file: Option<PathBuf>,
     progress: Option<String>,
@@ -70,6 +74,8 @@ impl Asked {
             dry_run: self.dry_run,
             force: self.force,
             create_tables: self.create_tables,
+            wait: Duration::from_secs(self.wait),
+            apply: self.apply.as_deref().map(Reviewed::read).transpose()?.map(Arc::new),
             undo: self.undo.clone(),
             resolve: None,
             progress: named("progress", self.progress.as_deref(), "auto, always or never")?

@@ -78,6 +78,19 @@ impl Database {
         self.sql(sql)[0][0].clone().unwrap_or_else(|| "NULL".to_owned())
     }
 
+    /// A line to the database that stands for as long as what is answered lives.
+    pub fn held_line(&self) -> HeldLine {
+        let Place::Server(url, name) = &self.place else { panic!("a file has no lines") };
+        let runtime = runtime();
+        let (line, id) = runtime.block_on(async {
+            let mut line = sqlx::MySqlConnection::connect(&format!("{url}{name}")).await.unwrap();
+            let asked = sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)");
+            let id = asked.fetch_one(&mut line).await.unwrap();
+            (line, id)
+        });
+        HeldLine { id, _line: line, _runtime: runtime }
+    }
+
     fn server_sql(&self, database: &str, sql: &str) -> Rows {
         let Place::Server(url, _) = &self.place else { unreachable!("asked of a file") };
         let url = format!("{url}{database}");
@@ -129,6 +142,14 @@ impl Database {
         }
         found
     }
+}
+
+/// A line that stands.
+pub struct HeldLine {
+    /// Its number on the server.
+    pub id: i64,
+    _line: sqlx::MySqlConnection,
+    _runtime: tokio::runtime::Runtime,
 }
 
 impl Drop for Database {

@@ -14,7 +14,7 @@ fn text(row: &Row, at: usize) -> String {
 /// lock.
 ///
 /// Its identity is MySQL's `server_uuid`, or what MariaDB has instead: host, port, data folder and server
-/// id; in both cases with the database's name.
+/// id; in both cases with the database's name. A MariaDB that is started in a new container has a new identity.
 ///
 /// # Errors
 /// The failure with its code.
@@ -46,6 +46,8 @@ pub async fn nature(connection: &mut Connection) -> Result<(Nature, bool)> {
         dialect,
         version: format!("{} {number}", if mariadb { "MariaDB" } else { "MySQL" }),
         identity: format!("{server}|{database}"),
+        name: database,
+        birth: String::new(),
         max_packet: max_packet.unwrap_or(1 << 20),
         questions: if mariadb { 1 } else { 2 },
     };

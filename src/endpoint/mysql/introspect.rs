@@ -11,7 +11,7 @@ use crate::model::{
     Unique, Value,
 };
 
-const TABLES: &str = "SELECT t.TABLE_NAME,IFNULL(t.ENGINE,''),CAST(IFNULL(t.TABLE_ROWS,0) AS UNSIGNED),IFNULL(t.TABLE_COLLATION,''),CAST(IFNULL(t.AUTO_INCREMENT,0) AS UNSIGNED) \
+const TABLES: &str = "SELECT t.TABLE_NAME,IFNULL(t.ENGINE,''),CAST(IFNULL(t.TABLE_ROWS,0) AS UNSIGNED),IFNULL(t.TABLE_COLLATION,''),CAST(IFNULL(t.AUTO_INCREMENT,0) AS UNSIGNED),IFNULL(CAST(t.CREATE_TIME AS CHAR),'') \
     FROM information_schema.TABLES t WHERE t.TABLE_SCHEMA=DATABASE() AND t.TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED') ORDER BY 1";
 
 const TRIGGERS: &str = "SELECT EVENT_OBJECT_TABLE,ACTION_STATEMENT,ACTION_TIMING,EVENT_MANIPULATION \
@@ -64,7 +64,8 @@ pub async fn tables(
     connection: &mut Connection,
     dialect: Dialect,
 ) -> Result<HashMap<String, Table>> {
-    let question = Statement::new(TABLES).cells([TEXT, TEXT, UNSIGNED, TEXT, UNSIGNED]).plain();
+    let question =
+        Statement::new(TABLES).cells([TEXT, TEXT, UNSIGNED, TEXT, UNSIGNED, TEXT]).plain();
     let mut tables: HashMap<String, Table> = HashMap::new();
     for row in connection.fetch(&question).await? {
         let table = Table {
@@ -80,6 +81,7 @@ pub async fn tables(
             refers_elsewhere: false,
             next_number: number(&row, 4),
             estimated_rows: number(&row, 2),
+            created: text(&row, 5),
         };
         tables.insert(table.name.clone(), table);
     }

@@ -5,6 +5,7 @@
 
 pub mod create;
 pub mod expression;
+pub mod lease;
 pub mod load;
 pub mod mend;
 pub mod own;

@@ -96,6 +96,7 @@ async fn table(connection: &mut Connection, name: &str) -> Result<Table> {
         triggers: Triggers::default(),
         refers_elsewhere: false,
         next_number: 0,
+        created: String::new(),
         estimated_rows: 0,
     };
     let mut primary: Vec<(i128, usize)> = Vec::new();

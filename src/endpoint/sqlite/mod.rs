@@ -16,7 +16,8 @@ use crate::error::Result;
 use crate::model::Value;
 
 /// Asks the library what it is. A file's identity is its device and inode: the same file by another name
-/// is the same database, a restored copy is another one.
+/// is the same database, a restored copy is another one. A disk may have another number when it is mounted again; then path
+/// and inode tell.
 ///
 /// # Errors
 /// The failure with its code.
@@ -25,11 +26,14 @@ pub async fn nature(connection: &mut Connection, path: &Path) -> Result<Nature> 
     let rows = connection.fetch(&Statement::new("SELECT sqlite_version()").cells([TEXT])).await?;
     let version =
         rows.first().and_then(|row| row.first()).and_then(Value::as_text).unwrap_or_default();
-    let identity = std::fs::metadata(path).map(|file| format!("{}|{}", file.dev(), file.ino()));
+    let file = std::fs::metadata(path).ok();
+    let identity = file.as_ref().map(|file| format!("{}|{}", file.dev(), file.ino()));
     Ok(Nature {
         dialect: Dialect::Sqlite,
         version: format!("SQLite {version}"),
-        identity: format!("sqlite|{}", identity.unwrap_or_else(|_| path.display().to_string())),
+        identity: format!("sqlite|{}", identity.unwrap_or_else(|| path.display().to_string())),
+        name: path.display().to_string(),
+        birth: file.map(|file| file.ino().to_string()).unwrap_or_default(),
         max_packet: 64 << 20,
         questions: 1,
     })

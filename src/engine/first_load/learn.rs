@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Job;
 use crate::endpoint::{Connection, Dialect, Purpose};
 use crate::engine::Run;
 use crate::engine::heaps::Heaps;
 use crate::engine::worklist::{Placed, Worklist};
 use crate::error::Result;
 use crate::journal::base::Base;
+use crate::journal::lease::Lease;
 use crate::journal::undo::{self, PreImage};
 use crate::model::{Key, Side, row};
 use crate::plan::merge::{Entry, Write};
@@ -50,6 +52,7 @@ pub(super) struct Learner<'a> {
     pair: &'a TablePair,
     target: Side,
     base: Option<Base>,
+    lease: Option<Lease>,
     local: Option<Connection>,
     waiting: Waiting,
     images: Vec<PreImage>,
@@ -60,12 +63,9 @@ pub(super) struct Learner<'a> {
 
 impl<'a> Learner<'a> {
     /// Gets ready. Without a base nothing but the keys is kept.
-    pub async fn open(
-        run: &'a Run,
-        pair: &'a TablePair,
-        target: Side,
-        base: Option<Base>,
-    ) -> Result<Self> {
+    pub async fn open(run: &'a Run, job: &'a Job, base: Option<Base>) -> Result<Self> {
+        let Job { pair, target, lease, .. } = job;
+        let (target, lease) = (*target, *lease);
         let file = run.dialect(Side::Local) == Dialect::Sqlite;
         let hashed = pair.form.is_hashed();
         let waiting = match (hashed, file) {
@@ -78,6 +78,7 @@ impl<'a> Learner<'a> {
             pair,
             target,
             base,
+            lease,
             local: None,
             waiting,
             images: Vec::new(),
@@ -173,6 +174,9 @@ impl<'a> Learner<'a> {
     }
 
     async fn write_rest(&mut self, line: &mut Connection) -> Result<Option<Base>> {
+        if let Some(lease) = &self.lease {
+            lease.renew(line).await?;
+        }
         match std::mem::replace(&mut self.waiting, Waiting::None) {
             Waiting::None => {}
             Waiting::Heaps(heaps) => {

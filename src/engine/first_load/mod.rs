@@ -23,6 +23,7 @@ use super::{Lines, Run};
 use crate::endpoint::{Dialect, read};
 use crate::error::Result;
 use crate::journal::base::Base;
+use crate::journal::lease::Lease;
 use crate::journal::stamp::Standing;
 use crate::model::{Kind, PerSide, Side};
 use crate::plan::schema_match::TablePair;
@@ -32,6 +33,7 @@ struct Job {
     turn: usize,
     target: Side,
     pair: TablePair,
+    lease: Option<Lease>,
     /// Whether it has more rows than go into one batch. Small tables are only filled beside large ones that may refer to them.
     large: bool,
 }
@@ -100,6 +102,8 @@ pub async fn fill(run: &Run, lines: &mut Lines, turns: &mut [Turn]) -> Result<()
             if let Some(base) = base {
                 table.base = base;
                 (table.filled, table.settled) = (true, settled);
+            } else {
+                table.unsigned = Some(job.target);
             }
         }
     }
@@ -112,7 +116,7 @@ async fn job(run: &Run, lines: &mut Lines, table: &TableRun, turn: usize) -> Res
     // A base that can be carried over knows of rows that were deleted since.
     let none = match table.base.standing {
         Standing::None | Standing::Foreign => true,
-        Standing::Elsewhere(_) => run.options.force,
+        Standing::Elsewhere => run.options.force,
         Standing::Current | Standing::Former(_) => false,
     };
     let none = none && table.open_conflicts.is_empty() && !pair.is_bag();
@@ -137,7 +141,7 @@ async fn job(run: &Run, lines: &mut Lines, table: &TableRun, turn: usize) -> Res
     if !allowed || !plain || rounds(pair, target) {
         return Ok(None);
     }
-    Ok(Some(Job { turn, target, pair: pair.clone(), large }))
+    Ok(Some(Job { turn, target, pair: pair.clone(), lease: table.lease, large }))
 }
 
 /// Whether a table rounds numbers without a word: `DOUBLE(10,2)` does, where the same column of the other side does not.

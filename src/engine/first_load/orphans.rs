@@ -9,7 +9,8 @@ use crate::endpoint::read::Lock;
 use crate::endpoint::{Connection, Fault, Purpose, View, read, write};
 use crate::engine::Run;
 use crate::error::Result;
-use crate::journal::base::{Base, Step};
+use crate::journal::base::Base;
+use crate::journal::chunk::Step;
 use crate::model::{Key, PerSide, Side, Signature};
 use crate::plan::schema_match::TablePair;
 

@@ -65,7 +65,7 @@ async fn take_in(
     let passing = Passing::of(run, job);
     let signed = signer.is_some() || passing.signers.is_some();
     let known = base.filter(|_| signed);
-    let mut learner = Learner::open(run, &job.pair, target, known).await.map_err(said)?;
+    let mut learner = Learner::open(run, job, known).await.map_err(said)?;
     let by_text = signer.is_some();
     let (to_load, parcels) = channel(PARCELS);
     let (read, sent, loaded) = if let Some(signer) = signer {

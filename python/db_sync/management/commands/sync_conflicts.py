@@ -45,6 +45,11 @@ class Command(BaseCommand):
         showing = actions.add_parser("show", help=_("both rows of one conflict, side by side"))
         resolving = actions.add_parser("resolve", help=_("write one of the two rows on both sides"))
         resolving.add_argument("--keep", required=True, metavar="remote|local")
+        resolving.add_argument(
+            "--seen",
+            metavar="VERSIONS",
+            help=_("the versions that you looked at, as `show --json` names them"),
+        )
         for parser_of_one in (showing, resolving):
             parser_of_one.add_argument("id", type=int)
         for each in (listing, showing, resolving):
@@ -106,6 +111,7 @@ class Command(BaseCommand):
             options["id"],
             keep=options["keep"],
             by=getpass.getuser(),
+            seen=options["seen"],
             env_file=options["env_file"],
         )
         if options["json"]:

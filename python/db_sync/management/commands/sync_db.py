@@ -96,6 +96,18 @@ class Command(BaseCommand):
             help=_("make tables that one side lacks there, from the other side's definition"),
         )
         parser.add_argument(
+            "--wait",
+            type=int,
+            default=0,
+            metavar="SECONDS",
+            help=_("wait so long for a table that another run is at work on"),
+        )
+        parser.add_argument(
+            "--apply",
+            metavar="PLAN",
+            help=_("write what this output of --dry-run --json says, and nothing else"),
+        )
+        parser.add_argument(
             "--undo",
             metavar="RUN_ID",
             help=_("take back what a run did, instead of syncing"),
@@ -135,6 +147,8 @@ class Command(BaseCommand):
                 force=options["force"],
                 dry_run=options["dry_run"],
                 create_tables=options["create_tables"],
+                wait=options["wait"],
+                apply=options["apply"],
                 undo=options["undo"],
                 env_file=options["env_file"],
                 progress="never" if quiet else options["progress"],

@@ -1,0 +1,100 @@
+//! Leases: who is at work on a table, for longer than a lock lasts.
+//!
+//! A lock of a server's ends with the line that took it, and a proxy or a new connection can lose it while its run goes on. So
+//! every run also leases its tables, for a minute at a time, and says so again with every batch that it writes and while it only
+//! reads. Each owner has a token that is greater than those before it. Who writes checks in the very transaction that its token
+//! is still the lease's, so that a run that was taken for dead can do no harm when it wakes up.
+
+use crate::endpoint::sql::{lease, own};
+use crate::endpoint::{Connection, Dialect, Fault, Statement};
+use crate::error::{self, Result, SyncError};
+use crate::model::Value;
+
+/// How long a lease lasts that nobody renews.
+const SECONDS: u32 = 60;
+/// How often it is renewed where nothing is written.
+pub const BEAT: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// A table that is leased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    dialect: Dialect,
+    id: i64,
+    token: i64,
+}
+
+/// Leases a table on the line that holds its lock; `None` where another run that may be alive has leased it.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn take(
+    connection: &mut Connection,
+    dialect: Dialect,
+    table: &str,
+    owner: &str,
+) -> Result<Option<Lease>> {
+    let mut rows = connection.fetch(&lease::find(dialect, table)).await?;
+    if rows.is_empty() {
+        let row = vec![Value::text(table), Value::Int(0)];
+        let columns = ["table_name", "token"];
+        connection.run(&own::insert(dialect, "db_sync_lease", &columns, vec![row])).await?;
+        rows = connection.fetch(&lease::find(dialect, table)).await?;
+    }
+    let number = |at: usize| {
+        let cell = rows.first().and_then(|row| row.get(at)).and_then(Value::as_int);
+        cell.and_then(|number| i64::try_from(number).ok())
+    };
+    let (Some(id), Some(token)) = (number(0), number(1)) else { return Ok(None) };
+    let theirs = rows.first().and_then(|row| row[2].as_text());
+    let runs = number(4) == Some(1) && theirs.is_some_and(|theirs| theirs != owner);
+    if let (true, Some(line)) = (runs, number(3))
+        && is_there(connection, dialect, line).await?
+    {
+        return Ok(None);
+    }
+    let line = match dialect {
+        Dialect::Sqlite => i64::from(std::process::id()),
+        _ => single(connection, &lease::own_line()).await?,
+    };
+    let statement = lease::take(dialect, (id, token), owner, line, SECONDS);
+    match connection.execute(&statement).await {
+        Ok(taken) => Ok((taken == 1).then_some(Lease { dialect, id, token: token + 1 })),
+        // Its owner is just writing.
+        Err(Fault::LockWait | Fault::Deadlock) => Ok(None),
+        Err(fault) => Err(fault.fatal(connection.place())),
+    }
+}
+
+/// Whether the line that took a lease still stands. The lock of a file is held by a process of this machine, and whoever asks
+/// holds it already.
+async fn is_there(connection: &mut Connection, dialect: Dialect, line: i64) -> Result<bool> {
+    Ok(dialect != Dialect::Sqlite && single(connection, &lease::lines(line)).await? > 0)
+}
+
+async fn single(connection: &mut Connection, statement: &Statement) -> Result<i64> {
+    let rows = connection.fetch(statement).await?;
+    let number = rows.first().and_then(|row| row[0].as_int());
+    Ok(number.and_then(|number| i64::try_from(number).ok()).unwrap_or(0))
+}
+
+impl Lease {
+    /// Says that its owner is at work, in the line's transaction where it has one open.
+    ///
+    /// # Errors
+    /// `SYNC_009` where another run has leased the table since; else the failure with its code.
+    pub async fn renew(&self, connection: &mut Connection) -> Result<()> {
+        let statement = lease::renew(self.dialect, (self.id, self.token), SECONDS);
+        if connection.run(&statement).await? == 1 {
+            return Ok(());
+        }
+        Err(SyncError::new(error::LEASE_LOST))
+    }
+
+    /// Says that nobody is at work any more.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn end(self, connection: &mut Connection) -> Result<()> {
+        connection.run(&lease::end(self.dialect, (self.id, self.token))).await.map(drop)
+    }
+}

@@ -1,0 +1,96 @@
+//! One run per table: locks that end with their line, and leases that do not.
+
+use std::time::Duration;
+
+use db_sync::engine::Options;
+use db_sync::report::Report;
+
+use crate::support::each_pairing;
+use crate::support::pairing::{Pair, options, written};
+
+const TABLE: &str = "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))";
+
+/// Another run has leased the table, on a line that stands or not, until a moment from now.
+fn lease(pair: &Pair, line: &str, seconds: i32) {
+    let moment = if pair.local.is_file() {
+        format!("strftime('%Y-%m-%d %H:%M:%f','now','{seconds} seconds')")
+    } else {
+        format!("UTC_TIMESTAMP(6) + INTERVAL {seconds} SECOND")
+    };
+    pair.local.sql(&format!(
+        "UPDATE db_sync_lease SET owner='another', line={line}, expires_at={moment}"
+    ));
+}
+
+fn begun(pair: &Pair) {
+    pair.both(TABLE);
+    pair.remote.sql("INSERT INTO t VALUES (1,'a')");
+    pair.sync("");
+    pair.remote.sql("INSERT INTO t VALUES (2,'b')");
+}
+
+fn wait(pair: &Pair, seconds: u64) -> Report {
+    let wait = Duration::from_secs(seconds);
+    pair.try_sync(Options { wait, ..options("") }, &[]).unwrap()
+}
+
+#[test]
+fn a_leased_table_is_left_alone_until_its_owner_is_gone() {
+    each_pairing(|pair| {
+        begun(pair);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM db_sync_lease WHERE owner IS NULL"), "1");
+        let token = || pair.local.cell("SELECT token FROM db_sync_lease").parse::<i64>().unwrap();
+        let first = token();
+        // A file is locked by a process of this machine: whoever holds that lock knows that the owner is gone.
+        if !pair.local.is_file() {
+            let standing = pair.local.held_line();
+            lease(pair, &standing.id.to_string(), 60);
+            let refused = pair.sync("");
+            assert_eq!(
+                (refused.exit_code, written(&refused)),
+                (4, 0),
+                "{}: {refused:#?}",
+                pair.name
+            );
+            assert_eq!(token(), first, "{}", pair.name);
+            lease(pair, &standing.id.to_string(), 1);
+            assert_eq!(wait(pair, 30).exit_code, 0, "{}", pair.name);
+            pair.remote.sql("DELETE FROM t WHERE id=2");
+        }
+        // Its line is gone: nobody need wait for the end of the lease.
+        lease(pair, "4000000000", 60);
+        let report = pair.sync("");
+        assert_eq!((report.exit_code, written(&report)), (0, 1), "{}: {report:#?}", pair.name);
+        assert!(token() > first, "{}", pair.name);
+        pair.assert_settled("");
+    });
+}
+
+#[test]
+fn a_run_that_was_taken_for_dead_writes_nothing() {
+    each_pairing(|pair| {
+        begun(pair);
+        // Whatever is done to the table, another run has taken it over by then.
+        let usurp = "UPDATE db_sync_lease SET token=token+1, owner='another'";
+        let trigger = "CREATE TRIGGER usurped AFTER INSERT ON db_sync_log";
+        pair.local.sql(&if pair.local.is_file() {
+            format!("{trigger} BEGIN {usurp}; END")
+        } else {
+            format!("{trigger} FOR EACH ROW {usurp}")
+        });
+        pair.local.sql("INSERT INTO t VALUES (3,'c')");
+        let report = pair.sync("");
+        assert_eq!((report.exit_code, written(&report)), (4, 0), "{}: {report:#?}", pair.name);
+        assert!(report.errors[0].message.contains("taken the place"), "{report:#?}");
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM t"), "2", "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "2", "{}", pair.name);
+        assert_eq!(
+            pair.local.cell("SELECT COUNT(*) FROM db_sync_undo WHERE row_key LIKE '%3%'"),
+            "0"
+        );
+        pair.local.sql("DROP TRIGGER usurped");
+        pair.local.sql("UPDATE db_sync_lease SET expires_at='2020-01-01 00:00:00'");
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+        pair.assert_settled("");
+    });
+}
