@@ -28,7 +28,7 @@ test-pure: ## Test the pure floors alone, built without any server's driver
 	cargo test --lib --no-default-features
 
 test-rust: ## Run the Rust tests (servers by DB_SYNC_TEST_*_URL)
-	cargo test --lib --test servers
+	cargo test --lib --test servers --features failpoints
 
 test-python: $(VENV)/.tools $(VENV)/.wheel ## Run the Python tests
 	$(BIN)/python -m pytest
@@ -38,6 +38,7 @@ lint: lint-rust lint-python ## Run every linter, warnings as errors
 lint-rust: ## Check format and lints of the Rust code, with every set of features
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --features failpoints -- -D warnings
 	cargo clippy --lib --no-default-features -- -D warnings
 	cargo clippy --lib --features python --target-dir $(PYTHON_TARGET) -- -D warnings
 

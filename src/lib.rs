@@ -21,6 +21,8 @@ pub mod engine;
 #[cfg(feature = "engine")]
 pub mod error;
 #[cfg(feature = "engine")]
+pub mod failpoint;
+#[cfg(feature = "engine")]
 pub mod journal;
 #[cfg(feature = "engine")]
 pub mod note;

@@ -8,6 +8,8 @@ mod changes;
 mod check;
 mod columns;
 mod conflicts;
+#[cfg(feature = "failpoints")]
+mod crashes;
 mod create;
 mod decision_table;
 mod documents;

@@ -160,6 +160,10 @@ pub struct RunFlags {
     /// Read settings from this file instead of .env.
     #[arg(long, value_name = "FILE")]
     env_file: Option<PathBuf>,
+    /// End the process at this place, for tests.
+    #[cfg(feature = "failpoints")]
+    #[arg(long, value_name = "PLACE", hide = true)]
+    fail_at: Option<String>,
     /// Who starts the run, for the log.
     #[arg(long, default_value = "MANUAL", hide = true)]
     triggered_by: String,
@@ -277,6 +281,8 @@ fn tell<T: serde::Serialize>(
 }
 
 fn begin(flags: &RunFlags) -> Result<Report> {
+    #[cfg(feature = "failpoints")]
+    flags.fail_at.iter().for_each(|place| crate::failpoint::arm(place));
     let options = flags.options()?;
     let settings = Settings::load(flags.env_file.as_deref())?;
     let cancel = Cancel::default();

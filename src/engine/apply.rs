@@ -19,6 +19,7 @@ use super::{Lines, Run, relations, undo};
 use crate::endpoint::read::{self, Found, Lock};
 use crate::endpoint::{Dialect, Fault, RowFault};
 use crate::error::{self, Result, SyncError};
+use crate::failpoint::reach;
 use crate::model::{Key, Row, Side, Signature, canonical, fit, row};
 use crate::note::{self, Note};
 use crate::plan::merge::Write;
@@ -287,6 +288,7 @@ async fn attempt(
         }
         other => other.map_err(|fault| trouble(writer.place(), fault))?,
     };
+    reach("apply.locked");
     let (mut refused, mut current) = (Vec::new(), Vec::new());
     for ready in batch {
         let now = before.get(&ready.item.key).map(|found| found.signature);
@@ -315,6 +317,7 @@ async fn attempt(
     let failed: HashSet<u64> = faults.iter().map(|(ordinal, _)| *ordinal).collect();
     current.retain(|ready| !failed.contains(&ready.item.ordinal));
     refused.extend(faults);
+    reach("apply.written");
     let after = read_back(site, lines, table, &current).await?;
     let done = Done { table, rows: current.clone(), before, after };
     if let Some(base) = record(site.run, site.target, lines, &[done]).await?.pop() {

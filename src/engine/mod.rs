@@ -53,6 +53,7 @@ use self::worklist::Worklist;
 use crate::config::{Capture, Settings};
 use crate::endpoint::{Connection, Dialect, Endpoint, View};
 use crate::error::{Code, Result};
+use crate::failpoint::reach;
 use crate::model::{ForeignKey, PerSide, Reaction, Side};
 use crate::plan::merge::Write;
 use crate::plan::policy::{Direction, Strategy, SyncType};
@@ -194,6 +195,7 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
     let mut lines = Lines { snapshots, local, remote, rehearsing: false };
     tracing::debug!(run_id = run.run_id, tables = ledger.turns.len(), "run begins");
 
+    reach("run.begun");
     let mut lives = revival::LIVES;
     loop {
         let heart = ledger.heart(&run);
@@ -205,7 +207,9 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
             break;
         }
     }
+    reach("run.done");
     let report = ledger.close(&run, &mut lines).await;
+    reach("run.closed");
     lines.close().await;
     report
 }
@@ -224,6 +228,7 @@ async fn work(run: &Run, lines: &mut Lines, ledger: &mut Ledger) {
             ledger.turns.iter_mut().for_each(|turn| turn.fail(error.clone()));
         }
         look(run, lines, &mut ledger.turns).await;
+        reach("look.done");
     }
     if *dry_run {
         ledger.preview(run, lines).await;

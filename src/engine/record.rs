@@ -17,6 +17,7 @@ use super::{Lines, Run};
 use crate::endpoint::read::{self, Found, Lock};
 use crate::endpoint::{Connection, RowFault};
 use crate::error::{self, Result, SyncError};
+use crate::failpoint::reach;
 use crate::journal::base::Base;
 use crate::journal::chunk::Step;
 use crate::journal::conflicts::{self, Met};
@@ -55,10 +56,13 @@ pub(super) async fn record(
         }
         keep(run, target, &mut lines.local, done).await.map_err(Trouble::Fatal)?;
     }
+    reach("record.kept");
     if target == Side::Remote {
         lines.local.commit().await.map_err(|fault| trouble(&place, fault))?;
+        reach("record.kept_for_remote");
         let remote = lines.writer(Side::Remote);
         remote.commit().await.map_err(|fault| committing(remote.place(), fault))?;
+        reach("record.remote_committed");
         lines.local.begin().await.map_err(|fault| trouble(&place, fault))?;
     }
     let mut bases = Vec::new();
@@ -67,7 +71,9 @@ pub(super) async fn record(
         let base = done.table.base.with_steps(&mut lines.local, &steps).await;
         bases.push(base.map_err(Trouble::Fatal)?);
     }
+    reach("record.base_written");
     lines.local.commit().await.map_err(|fault| committing(&place, fault))?;
+    reach("record.committed");
     Ok(bases)
 }
 
@@ -193,7 +199,9 @@ pub async fn remember(run: &Run, lines: &mut Lines, table: &mut TableRun) -> Res
                 .await?;
         }
         let base = table.base.with_steps(&mut lines.local, &steps).await?;
+        reach("remember.written");
         lines.local.commit().await.map_err(|fault| fault.fatal(&place))?;
+        reach("remember.committed");
         table.base = base;
     }
     let mut batches = std::mem::take(&mut table.plan.left).drain()?;

@@ -89,10 +89,16 @@ impl Pair {
         Some(Self { name, remote: database(remote)?, local: database(local)? })
     }
 
-    /// Settings for the two databases, with others on top.
-    pub fn settings(&self, more: &[(&str, &str)]) -> Result<Settings, SyncError> {
+    /// Environment variables that name the two databases.
+    pub fn variables(&self) -> Vec<(String, String)> {
         let mut all = variables("REMOTE", &self.remote.place);
         all.extend(variables("LOCAL", &self.local.place));
+        all
+    }
+
+    /// Settings for the two databases, with others on top.
+    pub fn settings(&self, more: &[(&str, &str)]) -> Result<Settings, SyncError> {
+        let mut all = self.variables();
         all.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         Settings::from_variables(all.iter().map(|(key, value)| (key.as_str(), value.as_str())))
     }

@@ -17,6 +17,7 @@ use crate::endpoint::read::{self, Sign, Travelling};
 use crate::endpoint::{Connection, Dialect, Purpose, View};
 use crate::engine::Run;
 use crate::error::{Result, SyncError};
+use crate::failpoint::reach;
 use crate::journal::base::Base;
 use crate::model::{Column, Kind, PerSide, Row, Side, fit};
 use crate::plan::merge::Entry;
@@ -97,6 +98,7 @@ async fn take_in(
         (Ok(rows), Ok(sent), Ok(heavy)) if rows == sent.rows => Ok((rows, sent.left_out + heavy)),
         (Ok(rows), Ok(sent), _) => Err(format!("{rows} rows of {}", sent.rows)),
     };
+    reach("load.sent");
     // Nobody else sees the rows yet: what the target holds otherwise now, it has understood otherwise.
     let taken = match outcome {
         Ok((rows, left_out)) => {
@@ -105,7 +107,9 @@ async fn take_in(
         }
         Err(problem) => Err(problem),
     };
+    reach("load.verified");
     let ended = loader.end(taken.is_ok()).await;
+    reach("load.committed");
     let (rows, base, settled) = match taken.and_then(|taken| ended.map(|()| taken)) {
         Ok(taken) => taken,
         Err(problem) => {
