@@ -14,6 +14,7 @@ mod create;
 mod decision_table;
 mod documents;
 mod errors;
+mod explain;
 mod histories;
 mod houses;
 mod installation;

@@ -15,7 +15,7 @@ use crate::engine::progress::Show;
 use crate::engine::resolve::{self, Asked, Verdict};
 use crate::error::Result;
 use crate::journal::conflicts::{ConflictList, Stored};
-use crate::model::Side;
+use crate::model::{PerSide, Side};
 use crate::report::Report;
 
 /// What is to be done with conflicts.
@@ -129,7 +129,12 @@ fn list_text(list: &ConflictList) -> String {
 /// Both rows one above the other, column by column; `*` marks columns that differ.
 fn row_text(conflict: &Stored) -> String {
     let Stored { id, table, key, kind, state, strategy, rows, .. } = conflict;
-    let mut text = format!("{id}  {table}  {key}  {kind}  {strategy}  {state}\n");
+    format!("{id}  {table}  {key}  {kind}  {strategy}  {state}\n{}", columns_text(rows))
+}
+
+/// The columns of both rows; `*` marks those that differ.
+pub(super) fn columns_text(rows: &PerSide<Option<Json>>) -> String {
+    let mut text = String::new();
     let mut names: Vec<&String> = Vec::new();
     for row in [&rows.remote, &rows.local].into_iter().flatten() {
         let columns = row.as_object().into_iter().flat_map(serde_json::Map::keys);

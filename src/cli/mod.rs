@@ -3,6 +3,7 @@
 //! Parses, calls, prints; exit statuses are those of the contract. Nothing is decided here.
 
 mod conflicts;
+mod explain;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -44,6 +45,8 @@ enum Command {
     Conflicts(conflicts::Command),
     /// Compare both sides without writing anything.
     Check(CheckFlags),
+    /// Tell of one row what each side holds, what happened to it, and what the next run would do.
+    Explain(explain::Flags),
     /// Print the SQL that makes the sync's own tables.
     Schema {
         /// Whose SQL: mysql or sqlite.
@@ -227,6 +230,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Undo(flags) => sync(&flags.run()),
         Command::Conflicts(command) => conflicts::answer(command),
         Command::Check(flags) => check(&flags),
+        Command::Explain(flags) => explain::answer(&flags),
         Command::Schema { dialect, init } => show_schema(&dialect, init),
     };
     outcome.unwrap_or_else(|error| {

@@ -272,7 +272,7 @@ fn items(
 }
 
 /// The item with what happened and, where that is known, what is done about it.
-fn decided(mut item: Item, equal: Option<bool>, plan: &Plan) -> Item {
+pub(super) fn decided(mut item: Item, equal: Option<bool>, plan: &Plan) -> Item {
     // The same signature by the same rule on the same bytes is the same row.
     let signed_equal =
         plan.comparable && item.now.remote.is_some() && item.now.remote == item.now.local;

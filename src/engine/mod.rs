@@ -14,6 +14,7 @@ pub mod check;
 pub mod compare;
 pub mod create;
 pub mod drive;
+pub mod explain;
 pub mod findings;
 pub mod first_load;
 pub mod heaps;

@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use serde_json::Value as Json;
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{Sender, channel};
 
 use super::moment;
 use crate::endpoint::sql::{BYTES, SIGNED, TEXT, own};
 use crate::endpoint::{Connection, Dialect};
 use crate::error::Result;
-use crate::model::{Row, Side, Signature, Value};
+use crate::model::{Kind, Row, Side, Signature, Value, row};
 use crate::plan::batch::Limit;
 use crate::plan::merge::{Entry, Write};
 
@@ -148,6 +149,69 @@ pub struct Stored {
     pub written: Option<Signature>,
     /// What the base said before.
     pub base: Option<Entry>,
+}
+
+/// What a run did to one row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Touch {
+    /// The run.
+    pub run_id: String,
+    /// Where.
+    pub side: String,
+    /// `INSERT`, `UPDATE` or `DELETE`.
+    pub action: String,
+    /// When, in UTC.
+    pub at: String,
+}
+
+/// What runs did to one row, the oldest first, as far as it is kept.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn touches(
+    connection: &mut Connection,
+    dialect: Dialect,
+    table: &str,
+    key: &Json,
+) -> Result<Vec<Touch>> {
+    let columns = [
+        ("run_id", TEXT),
+        ("side", TEXT),
+        ("action", TEXT),
+        ("row_key", TEXT),
+        ("created_at", Kind::DateTime { fraction: 0 }),
+        ("part", SIGNED),
+    ];
+    let statement =
+        own::select(dialect, TABLE, &columns, &[("table_name", Value::text(table))], "id");
+    // An object ends where its key ends, so a key is found whole within a list of keys.
+    let key = key.to_string();
+    let (to, mut from) = channel(1);
+    let moment_of = |cell: &Value| row::to_json(cell).as_str().unwrap_or_default().to_owned();
+    let touch = |row: Row| {
+        let text = |at: usize| row[at].as_text().unwrap_or_default().to_owned();
+        let it =
+            row[5].as_int() == Some(0) && row[3].as_text().is_some_and(|keys| keys.contains(&key));
+        Ok(it.then(|| Touch {
+            run_id: text(0),
+            side: text(1),
+            action: text(2),
+            at: moment_of(&row[4]),
+        }))
+    };
+    let mut found = Vec::new();
+    let (sent, ()) = tokio::join!(
+        async {
+            let to = to;
+            connection.stream(&statement, &to, touch, |_| 128).await
+        },
+        async {
+            while let Some(parcel) = from.recv().await {
+                found.extend(parcel);
+            }
+        }
+    );
+    sent.map(|()| found)
 }
 
 /// The tables of which a run wrote rows.

@@ -10,6 +10,15 @@ fn names(dialect: Dialect, columns: &[&str]) -> String {
     columns.iter().map(|column| dialect.quote(column)).collect::<Vec<_>>().join(",")
 }
 
+/// Columns as they are read: moments as text.
+fn shown(dialect: Dialect, columns: &[(&str, Kind)]) -> String {
+    let column = |(name, kind): &(&str, Kind)| match kind {
+        Kind::DateTime { .. } => format!("CAST({} AS CHAR)", dialect.quote(name)),
+        _ => dialect.quote(name),
+    };
+    columns.iter().map(column).collect::<Vec<_>>().join(",")
+}
+
 fn condition(dialect: Dialect, equal: &[Equal<'_>]) -> String {
     if equal.is_empty() {
         return String::new();
@@ -31,8 +40,7 @@ pub fn select(
     equal: &[Equal<'_>],
     order: &str,
 ) -> Statement {
-    let listed: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    let (listed, table) = (names(dialect, &listed), dialect.quote(table));
+    let (listed, table) = (shown(dialect, columns), dialect.quote(table));
     let (condition, order) = (condition(dialect, equal), dialect.quote(order));
     Statement::new(format!("SELECT {listed} FROM {table}{condition} ORDER BY {order}"))
         .args(values(equal))
