@@ -57,6 +57,8 @@ notes! {
     TRIGGER_CHANGED = "A trigger on {side} changes rows as they are written; they are kept there as the trigger left them.";
     /// A reviewed plan that does not know of everything.
     NOT_IN_PLAN = "Other rows have changed than those of the plan; they are left for the next sync.";
+    /// Passwords that are no secret.
+    OPEN_ENV_FILE = "{path} holds passwords and every user of this machine can read it: chmod 600 {path}.";
     /// Tables that nobody configured.
     NOT_CONFIGURED = "Both sides have tables that are not configured and were not synced: {tables}. To sync one, add its name to db_sync_config.";
     /// A column on one side only.

@@ -21,6 +21,7 @@ mod installation;
 mod keys;
 mod leases;
 mod loads;
+mod locks;
 mod redefined;
 mod relations;
 mod reviewed;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::keys::KEYS;
@@ -12,6 +12,8 @@ use crate::error::{self, Result, SyncError};
 /// The variables of this process over those of a `.env` file.
 pub(super) struct Environment {
     variables: HashMap<String, String>,
+    /// The file that was read, where every user of the machine may read it too and it holds a password.
+    pub(super) open_file: Option<PathBuf>,
     missing: RefCell<Vec<String>>,
 }
 
@@ -34,16 +36,21 @@ impl Environment {
                 variables.insert(name, value);
             }
         }
+        let secret =
+            |(name, value): (&String, &String)| name.ends_with("PASSWORD") && !value.is_empty();
+        let open = variables.iter().any(secret) && anyone_reads(path);
         for key in KEYS {
             if let Ok(value) = std::env::var(key.name) {
                 variables.insert(key.name.to_owned(), value);
             }
         }
-        Ok(Self::of(variables))
+        let open_file = open.then(|| path.to_owned());
+        Ok(Self { open_file, ..Self::of(variables) })
     }
 
     pub(super) fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { variables: variables.into_iter().collect(), missing: RefCell::default() }
+        let variables = variables.into_iter().collect();
+        Self { variables, open_file: None, missing: RefCell::default() }
     }
 
     /// The value that is set and not empty.
@@ -114,6 +121,12 @@ impl Environment {
             .map(ToOwned::to_owned)
             .collect()
     }
+}
+
+/// Whether every user of the machine may read a file.
+fn anyone_reads(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
 }
 
 /// `A, B or C`.

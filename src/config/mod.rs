@@ -197,6 +197,8 @@ pub struct Settings {
     pub log_retention_days: u32,
     /// Days that pre-images are kept; 0 for ever.
     pub undo_retention_days: u32,
+    /// The `.env` that passwords were read from, where every user of the machine may read them too.
+    pub open_file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -251,6 +253,7 @@ impl Settings {
             queue_capacity: narrow(env.number("DB_SYNC_QUEUE_CAPACITY", 1, 1_000_000)?),
             log_retention_days: narrow(env.number("DB_SYNC_LOG_RETENTION_DAYS", 0, 3650)?),
             undo_retention_days: narrow(env.number("DB_SYNC_UNDO_RETENTION_DAYS", 0, 3650)?),
+            open_file: env.open_file.clone(),
         })
     }
 }

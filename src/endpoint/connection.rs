@@ -66,6 +66,10 @@ impl Connection {
 
     /// Says goodbye; errors no longer matter.
     pub async fn close(self) {
+        if let (Session::Sqlite(session), true) = (&self.session, self.is_ended()) {
+            // Nobody waits for its answer any more, and it may hold the file.
+            session.interrupt();
+        }
         let goodbye = async {
             match self.session {
                 Session::MySql(session) => session.close().await,
@@ -218,6 +222,20 @@ impl Connection {
             (Session::Sqlite(_), false) => "PRAGMA foreign_keys=OFF",
         };
         self.execute(&Statement::new(sql)).await.map(drop)
+    }
+
+    /// How long the next statements wait for rows that others have locked: on servers, whole seconds and one at least. A file
+    /// is locked as a whole, when a transaction begins.
+    ///
+    /// # Errors
+    /// The [`Fault`].
+    pub async fn wait_for_locks(&mut self, limit: Duration) -> std::result::Result<(), Fault> {
+        if matches!(self.session, Session::Sqlite(_)) {
+            return Ok(());
+        }
+        let seconds = limit.as_secs().max(1);
+        let set = format!("SET SESSION innodb_lock_wait_timeout={seconds}");
+        self.execute(&Statement::new(set)).await.map(drop)
     }
 
     /// Commits.

@@ -466,8 +466,10 @@ impl Ledger {
 /// What is worth knowing of the run as a whole.
 fn notes(run: &Run) -> Vec<Note> {
     let told = run.options.tables.is_empty() && !run.unconfigured.is_empty();
-    let note = Note::new(note::NOT_CONFIGURED).with("tables", run.unconfigured.join(", "));
-    if told { vec![note] } else { Vec::new() }
+    let names = || Note::new(note::NOT_CONFIGURED).with("tables", run.unconfigured.join(", "));
+    let open = run.settings.open_file.as_ref();
+    let open = open.map(|path| Note::new(note::OPEN_ENV_FILE).with("path", path.display()));
+    open.into_iter().chain(told.then(names)).collect()
 }
 
 fn pass<'a>(run: &'a Run, turn: &'a Turn, direction: Direction) -> Pass<'a> {

@@ -1,8 +1,10 @@
 //! Before a run: are both sides there and different, which tables are synced and how, and in what order.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use tokio::time::sleep;
 use wildmatch::WildMatch;
 
 use super::create::Made;
@@ -17,6 +19,9 @@ use crate::model::{PerSide, Side, Table};
 use crate::plan::order::{Ranked, order};
 use crate::plan::policy::Policy;
 use crate::plan::schema_match::{ColumnRules, Difference, TablePair, pair, pair_bag};
+
+/// How long a server that takes no more connections is left in peace.
+const CROWDED: Duration = Duration::from_millis(250);
 
 /// One table of a run: how it is synced and what it is, or why it cannot be.
 pub struct Job {
@@ -37,13 +42,25 @@ pub type Tables = PerSide<HashMap<String, Table>>;
 /// # Errors
 /// `DB_CONN_001` to `004`; `CFG_002` where both are the same database.
 pub async fn reach(settings: &Settings) -> Result<(PerSide<Endpoint>, PerSide<Connection>)> {
-    let (remote, local) =
-        tokio::join!(Endpoint::open(Side::Remote, settings), Endpoint::open(Side::Local, settings));
+    let (remote, local) = tokio::join!(open(Side::Remote, settings), open(Side::Local, settings));
     let ((remote, remote_line), (local, local_line)) = (remote?, local?);
     if remote.nature.identity == local.nature.identity {
         return Err(SyncError::new(error::SAME_DATABASE).with("address", &local.place().address));
     }
     Ok((PerSide::new(remote, local), PerSide::new(remote_line, local_line)))
+}
+
+/// Reaches one side. A server that takes no more connections is asked again for as long as a connection may take.
+async fn open(side: Side, settings: &Settings) -> Result<(Endpoint, Connection)> {
+    let until = Instant::now() + settings.connect_timeout;
+    loop {
+        match Endpoint::open(side, settings).await {
+            Err(error)
+                if error.sentences == error::TOO_MANY_CONNECTIONS && Instant::now() < until => {}
+            other => return other,
+        }
+        sleep(CROWDED).await;
+    }
 }
 
 /// Which tables this run syncs, in the order of the work. Installs our tables and registers tables where that is due and

@@ -2,6 +2,8 @@
 //!
 //! A statement of many rows that is refused has done nothing; it is halved until the row at fault stands alone.
 
+use std::time::Duration;
+
 use super::batch::Ready;
 use super::relations;
 use crate::endpoint::{Connection, Fault, RowFault, View, stage, write};
@@ -52,7 +54,8 @@ impl Refused {
     }
 }
 
-/// Writes the rows; answers those that were refused, by ordinal.
+/// Writes the rows; answers those that were refused, by ordinal. Rows that somebody else holds are waited for once; then every
+/// further wait is short, and when they have taken as long as the first the rest counts as held too.
 ///
 /// # Errors
 /// A [`Fault`] that is no single row's.
@@ -61,6 +64,47 @@ pub async fn write(
     view: &View<'_>,
     write: Write,
     rows: &[&Ready],
+) -> Result<Vec<(u64, Refused)>, Fault> {
+    let limit = connection.place().patience.lock;
+    let mut waits = Waits { limit, short: false, left: limit.max(SHORT) };
+    let refused = write_patiently(connection, view, write, rows, &mut waits).await;
+    if waits.short && !connection.is_ended() {
+        connection.wait_for_locks(limit).await?;
+    }
+    refused
+}
+
+/// A wait for rows that somebody else holds, after the first.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// How long is still waited for rows that somebody else holds.
+struct Waits {
+    limit: Duration,
+    short: bool,
+    left: Duration,
+}
+
+impl Waits {
+    /// A statement has waited in vain.
+    async fn spent(&mut self, connection: &mut Connection) -> Result<(), Fault> {
+        if self.short {
+            self.left = self.left.saturating_sub(SHORT);
+        } else {
+            self.short = true;
+            if self.limit > SHORT {
+                connection.wait_for_locks(SHORT).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn write_patiently(
+    connection: &mut Connection,
+    view: &View<'_>,
+    write: Write,
+    rows: &[&Ready],
+    waits: &mut Waits,
 ) -> Result<Vec<(u64, Refused)>, Fault> {
     let at_once = match write {
         // Where a statement that fails may have done half of its work, each row has its own. Few are not worth the three
@@ -78,12 +122,19 @@ pub async fn write(
     let chunks = rows.chunks(at_once).rev();
     let mut waiting: Vec<(Vec<&Ready>, bool)> = chunks.map(|rows| (rows.to_vec(), true)).collect();
     while let Some((rows, whole)) = waiting.pop() {
+        if waits.left.is_zero() {
+            refused.extend(rows.iter().map(|ready| (ready.item.ordinal, Refused::Locked)));
+            continue;
+        }
         let fault = match one_statement(connection, view, write, &rows).await {
             Ok(()) => continue,
             // SQLite does not say which end of the foreign key fails.
             Err(Fault::Row(RowFault::ForeignKey)) if write == Write::Delete => Refused::HasChildren,
             Err(Fault::Row(fault)) => Refused::Row(fault),
-            Err(Fault::LockWait) => Refused::Locked,
+            Err(Fault::LockWait) => {
+                waits.spent(connection).await?;
+                Refused::Locked
+            }
             Err(fault) => return Err(fault),
         };
         if let [row] = &rows[..] {

@@ -88,7 +88,7 @@ impl Database {
             let id = asked.fetch_one(&mut line).await.unwrap();
             (line, id)
         });
-        HeldLine { id, _line: line, _runtime: runtime }
+        HeldLine { id, line, runtime }
     }
 
     fn server_sql(&self, database: &str, sql: &str) -> Rows {
@@ -148,8 +148,17 @@ impl Database {
 pub struct HeldLine {
     /// Its number on the server.
     pub id: i64,
-    _line: sqlx::MySqlConnection,
-    _runtime: tokio::runtime::Runtime,
+    line: sqlx::MySqlConnection,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl HeldLine {
+    /// Runs a statement on it.
+    pub fn sql(&mut self, sql: &str) {
+        let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        let done = self.runtime.block_on(self.line.execute(statement));
+        done.unwrap_or_else(|problem| panic!("{sql}: {problem}"));
+    }
 }
 
 impl Drop for Database {

@@ -187,13 +187,19 @@ impl Session {
         Box::pin(rows)
     }
 
-    /// Says goodbye: the file is closed when this returns.
+    /// Says goodbye: the file is closed when this returns. Where that is not waited for, whatever it is at is interrupted.
     pub async fn close(mut self) {
         self.tasks = None;
-        if let Some(closed) = self.closed.take() {
+        if let Some(closed) = &mut self.closed {
             // The thread is gone either way.
             let _ = closed.await;
         }
+        self.closed = None;
+    }
+
+    /// Interrupts whatever it is at: its transaction rolls back when the file is closed.
+    pub fn interrupt(&self) {
+        self.interrupt.interrupt();
     }
 }
 
