@@ -37,7 +37,7 @@ fn bare(value: &str) -> String {
     let comment = value.find(" #").or_else(|| value.find("\t#"));
     let value = comment.map_or(value, |at| &value[..at]).trim_end();
     let value = if value.starts_with('#') { "" } else { value };
-    if value.is_empty() || !value.contains(['\'', '{']) {
+    if value.is_empty() || !value.contains(['\'', '{', '\\']) {
         return format!("'{value}'");
     }
     format!("\"{}\"", dollars(&value.replace('\\', "\\\\").replace('"', "\\\"")))
@@ -60,6 +60,8 @@ fn dollars(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str) -> Vec<(String, String)> {
@@ -68,6 +70,23 @@ mod tests {
 
     fn value(text: &str) -> String {
         read(&format!("K={text}"))[0].1.clone()
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_is_read_or_refused(text in "(.|\\n){0,80}", hostile in "[A-Z='\"$ {}\\\\#\\n]{0,60}") {
+            for text in [text, hostile] {
+                for line in dotenvy::from_read_iter(spelled(&text).as_bytes()) {
+                    // Either way it says so; nothing panics.
+                    let _ = line;
+                }
+            }
+        }
+
+        #[test]
+        fn a_bare_password_stands_for_itself(password in "[!-~&&[^'\"#{]]([ -~&&[^#{]]{0,20}[!-~&&[^#{]])?") {
+            prop_assert_eq!(value(&password), password);
+        }
     }
 
     #[test]

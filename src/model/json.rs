@@ -5,13 +5,13 @@ use serde_json::Value as Json;
 
 use super::number::Decimal;
 
-/// JSON by structure: key order and spacing ignored, 1 and 1.0 kept apart. Documents that cannot be read, or in which a name
-/// occurs twice in one object, are the same only to the letter.
+/// JSON by structure: key order and spacing ignored, 1 and 1.0 kept apart. Documents that cannot be read, in which a name
+/// occurs twice in one object, or which the reader would take for something else, are the same only to the letter.
 pub fn same_json(a: &str, b: &str) -> bool {
     if a == b {
         return true;
     }
-    if repeats_a_name(a) || repeats_a_name(b) {
+    if [a, b].into_iter().any(|text| repeats_a_name(text) || names_a_number(text)) {
         return false;
     }
     match (serde_json::from_str(a), serde_json::from_str(b)) {
@@ -52,10 +52,29 @@ fn same_json_number(a: &str, b: &str) -> bool {
         && Decimal::parse(a).is_some_and(|number| Some(number) == Decimal::parse(b))
 }
 
+/// Whether a document may hold the name by which the reader hands long numbers to itself: it takes an object that begins with
+/// this name for a number (<https://github.com/serde-rs/json/issues/505>).
+fn names_a_number(text: &str) -> bool {
+    const NAME: &str = "$serde_json::private::Number";
+    if !text.contains('\\') {
+        return text.contains(NAME);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once("\\u") {
+        plain.push_str(before);
+        let code = escape.get(..4).and_then(|code| u32::from_str_radix(code, 16).ok());
+        rest = if code.is_some() { &escape[4..] } else { escape };
+        plain.extend(code.and_then(char::from_u32));
+    }
+    plain.push_str(rest);
+    plain.contains(NAME)
+}
+
 /// A document in the one spelling of all that mean the same; as it is where it cannot be read or a name occurs twice.
 pub fn normal_json(text: &str) -> String {
     match serde_json::from_str(text) {
-        Ok(document) if !repeats_a_name(text) => {
+        Ok(document) if !repeats_a_name(text) && !names_a_number(text) => {
             let mut spelled = String::new();
             spell(&document, &mut spelled);
             spelled
@@ -160,6 +179,8 @@ impl<'de> Visitor<'de> for Looking {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn json(a: &str, b: &str) -> bool {
@@ -180,6 +201,74 @@ mod tests {
         let nested = |number: u32| format!("{}{number}{}", "[".repeat(100), "]".repeat(100));
         assert!(json(&nested(1), &format!(" {}", nested(1))));
         assert!(!json(&nested(1), &nested(2)));
+    }
+
+    #[test]
+    fn an_object_is_no_number() {
+        let object = r#"{"$serde_json::private::Number": "1"}"#;
+        let escaped = r#"{"\u0024serde_json::private::\u004eumber": "1"}"#;
+        assert!(!json("1", object) && !json("1", escaped));
+        assert!(
+            json(object, object) && normal_json(object) == object && normal_json("1") != object
+        );
+    }
+
+    /// Documents of every form, each spelled twice: as it comes, and with its names turned round and spaces between.
+    fn spelled_twice() -> impl Strategy<Value = (String, String)> {
+        let text = "[ -~é商😀]{0,6}".prop_map(|text| serde_json::to_string(&text).unwrap());
+        let number = prop_oneof![
+            any::<i64>().prop_map(|number| number.to_string()),
+            (any::<i32>(), 0..999_u32).prop_map(|(whole, part)| format!("{whole}.{part:03}")),
+            (-9..9_i32, -30..30_i32).prop_map(|(digit, power)| format!("{digit}e{power}")),
+        ];
+        let word = prop_oneof![Just("null"), Just("true"), Just("false")].prop_map(str::to_owned);
+        let leaf = prop_oneof![text.clone(), number, word].prop_map(|text| (text.clone(), text));
+        leaf.prop_recursive(4, 32, 5, move |inner| {
+            let list = |parts: &[String], between: &str| parts.join(between);
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(move |items| {
+                    let (a, b): (Vec<_>, Vec<_>) = items.into_iter().unzip();
+                    (format!("[{}]", list(&a, ",")), format!("[ {} ]", list(&b, " ,\n")))
+                }),
+                proptest::collection::btree_map(text.clone(), inner, 0..5).prop_map(
+                    move |fields| {
+                        let field = |name: &String, value: &String| format!("{name}:{value}");
+                        let a: Vec<_> =
+                            fields.iter().map(|(name, (a, _))| field(name, a)).collect();
+                        let b = fields.iter().rev().map(|(name, (_, b))| field(name, b));
+                        let b: Vec<_> = b.collect();
+                        (format!("{{{}}}", list(&a, ",")), format!("{{ {} }}", list(&b, "\t, ")))
+                    }
+                ),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn spelling_makes_no_difference((a, b) in spelled_twice()) {
+            prop_assert!(same_json(&a, &b) && same_json(&b, &a), "{} {}", a, b);
+            prop_assert_eq!(normal_json(&a), normal_json(&b));
+        }
+
+        #[test]
+        fn documents_are_the_same_where_their_one_spelling_is((a, _) in spelled_twice(), (b, _) in spelled_twice()) {
+            prop_assert_eq!(same_json(&a, &b), normal_json(&a) == normal_json(&b), "{} {}", a, b);
+        }
+
+        #[test]
+        fn hostile_texts_are_compared_and_never_panic(a in ".{0,40}", b in "[\\[\\]{}\",:0-9eE.+\\\\u$-]{0,60}") {
+            for (a, b) in [(&a, &b), (&b, &a), (&b, &b)] {
+                prop_assert_eq!(same_json(a, b), same_json(b, a));
+                prop_assert!(!same_json(a, b) || normal_json(a) == normal_json(b));
+            }
+        }
+    }
+
+    #[test]
+    fn documents_deeper_than_any_stack() {
+        let deep = "[".repeat(1_000_000);
+        assert!(!json(&deep, "[]") && json(&deep, &deep) && normal_json(&deep) == deep);
     }
 
     #[test]

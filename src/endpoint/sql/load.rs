@@ -111,7 +111,51 @@ fn escaped(text: &mut Vec<u8>, mut cell: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// A line as the server reads it: <https://dev.mysql.com/doc/refman/8.4/en/load-data.html>, "Field and Line Handling".
+    fn read(lines: &[u8]) -> Vec<Vec<Option<Vec<u8>>>> {
+        let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), Some(Vec::new()));
+        let mut bytes = lines.iter();
+        while let Some(byte) = bytes.next() {
+            match byte {
+                b'\t' => row.push(cell.replace(Vec::new())),
+                b'\n' => {
+                    row.push(cell.replace(Vec::new()));
+                    rows.push(std::mem::take(&mut row));
+                }
+                b'\\' => match bytes.next() {
+                    Some(b'N') if cell == Some(Vec::new()) => cell = None,
+                    Some(b't') => cell.as_mut().unwrap().push(b'\t'),
+                    Some(b'n') => cell.as_mut().unwrap().push(b'\n'),
+                    Some(b'0') => cell.as_mut().unwrap().push(0),
+                    other => cell.as_mut().unwrap().extend(other),
+                },
+                byte => cell.as_mut().unwrap().push(*byte),
+            }
+        }
+        rows
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_cell_holds_comes_out_again(
+            rows in vec(vec(option::of(vec(any::<u8>(), 0..20)), 3), 0..5),
+            hostile in vec(vec(option::of("[\\\\\\t\\n\\x00N0a]{0,8}".prop_map(String::into_bytes)), 3), 0..5),
+        ) {
+            let kind = Kind::Text { chars: None, bytes: None, fixed: false };
+            let rows: Vec<_> = rows.into_iter().chain(hostile).collect();
+            let mut text = Vec::new();
+            for row in &rows {
+                line(&mut text, row.iter().map(|cell| (cell.as_deref(), &kind)));
+            }
+            prop_assert_eq!(read(&text), rows);
+        }
+    }
 
     #[test]
     fn nothing_in_a_cell_ends_it() {
