@@ -10,7 +10,7 @@ RUST := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
 PACKAGE := pyproject.toml $(shell find python -name '*.py' -o -name '*.pyi' -o -name '*.po' -o -name '*.html')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo wheel test test-pure test-rust test-python lint lint-rust lint-python format init-sql types-doc bench bench-micro servers clean
+.PHONY: help demo wheel test test-pure test-rust test-python lint lint-rust lint-python format init-sql types-doc bench bench-micro soak servers clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,13 @@ bench: $(BENCH)/.peers $(VENV)/.wheel ## Compare with other tools and write docs
 	cargo build --release
 	PYTHONPATH=benches $(PYTHON) tests/servers/servers.py run --only mariadb -- \
 		$(BENCH)/bin/python -m compare --size $(SIZE) --rounds $(ROUNDS) --parts $(PARTS)
+
+MINUTES ?= 10
+SEED ?=
+SOAK_PATH := tests:tests/python:tests/servers
+
+soak: $(VENV)/.tools $(VENV)/.wheel ## Play random histories with faults and look for anything lost (MINUTES, SEED)
+	PYTHONPATH=$(SOAK_PATH) $(SERVERS) $(BIN)/python -m soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 bench-micro: ## Measure what the engine itself takes for a row
 	cargo bench --bench micro

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// Rooms by floor; a room may use those below it (and its own).
-const FLOORS: [(&str, u8); 12] = [
+const FLOORS: [(&str, u8); 13] = [
     ("model", 0),
     ("plan", 1),
     ("config", 2),
     ("error", 2),
+    ("failpoint", 2),
     ("note", 2),
     ("report", 2),
     ("endpoint", 2),

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
+use db_sync::endpoint::Endpoint;
 use db_sync::engine::Options;
+use db_sync::engine::cancel::Cancel;
+use db_sync::engine::drive::block;
+use db_sync::journal::lock::Locks;
+use db_sync::model::Side;
 use db_sync::report::Report;
 
 use crate::support::each_pairing;
@@ -92,5 +97,30 @@ fn a_run_that_was_taken_for_dead_writes_nothing() {
         pair.local.sql("UPDATE db_sync_lease SET expires_at='2020-01-01 00:00:00'");
         assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
         pair.assert_settled("");
+    });
+}
+
+/// The network between a run and its server is gone, and the server does not know: it would keep the lock for hours.
+#[test]
+fn a_lock_whose_owner_has_long_been_silent_is_taken_over() {
+    each_pairing(|pair| {
+        if pair.local.is_file() {
+            return;
+        }
+        begun(pair);
+        let settings = pair.settings(&[]).unwrap();
+        let reached = block(&Cancel::default(), Endpoint::open(Side::Local, &settings));
+        let lock = Locks::name(&reached.unwrap().0.nature, "t");
+        let mut silent = pair.local.held_line();
+        silent.sql(&format!("DO GET_LOCK('{lock}',0)"));
+        lease(pair, &silent.id.to_string(), 60);
+        assert_eq!(pair.sync("").exit_code, 4, "{}", pair.name);
+        lease(pair, &silent.id.to_string(), -1);
+        let report = wait(pair, 30);
+        assert_eq!((report.exit_code, written(&report)), (0, 1), "{}: {report:#?}", pair.name);
+        // A lock that no lease speaks of is nobody's whom we know.
+        let mut stranger = pair.local.held_line();
+        stranger.sql(&format!("DO GET_LOCK('{lock}',0)"));
+        assert_eq!(pair.sync("").exit_code, 4, "{}", pair.name);
     });
 }

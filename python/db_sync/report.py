@@ -352,6 +352,8 @@ def _plain(value: Any) -> Any:
     plain = {known.name: _plain(getattr(value, known.name)) for known in fields(value)}
     if isinstance(value, TableReport) and value.changes is None:
         del plain["changes"], plain["changes_truncated"], plain["changes_total"]
+    if isinstance(value, TableReport) and value.plan is None:
+        del plain["plan"]
     if isinstance(value, TableReport) and not value.create:
         del plain["create"]
     if isinstance(value, Change) and value.conflict is None:

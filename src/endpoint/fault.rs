@@ -91,7 +91,10 @@ impl Place {
             Address::Server(server) => error
                 .with("user", &server.user)
                 .with("database", &server.database)
-                .with("account", format!("'{}'@'%'", server.user))
+                .with(
+                    "account",
+                    self.account.clone().unwrap_or_else(|| format!("'{}'@'%'", server.user)),
+                )
                 .with("object", format!("`{}`.*", server.database)),
             Address::File(path) => error.with("database", path.display()).with("user", "this user"),
         }
@@ -183,6 +186,8 @@ impl Place {
                 .with("privileges", "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX"),
             1290 | 1792 | 1836 | 3100 => fatal(error::READ_ONLY),
             1114 | 1021 | 3 | 28 | 1030 => fatal(error::DISK_FULL),
+            // A table that cannot be made says why by the operating system's or the storage's own number.
+            1005 if full(answer.message()) => fatal(error::DISK_FULL),
             1037 | 1038 | 1041 | 3015 => fatal(error::OUT_OF_MEMORY),
             1153 => fatal(error::PACKET_TOO_LARGE),
             1927 | 1317 | 1053 | 1152 | 1184 | 2006 | 2013 | 4031 => {
@@ -236,12 +241,19 @@ impl Place {
     }
 }
 
+fn full(message: &str) -> bool {
+    ["errno: 28 ", "errno: 135 "].iter().any(|number| message.contains(number))
+}
+
 /// A server's sentence without what it quotes: names are told elsewhere, and values must not be told.
 fn plain(message: &str) -> String {
     let mut kept = String::new();
-    let mut quoted = None;
+    let (mut quoted, mut before) = (None, ' ');
     for character in message.trim_end_matches('.').chars().take(300) {
+        let last = std::mem::replace(&mut before, character);
         match (quoted, character) {
+            // An apostrophe is no quote.
+            (None, '\'') if last.is_alphanumeric() => kept.push(character),
             (None, '\'' | '"' | '`') => {
                 quoted = Some(character);
                 kept.push('…');
@@ -262,5 +274,9 @@ mod tests {
     fn a_server_message_loses_what_it_quotes() {
         assert_eq!(plain("Duplicate entry 'secret' for key `k`."), "Duplicate entry … for key …");
         assert_eq!(plain("no such table: x"), "no such table: x");
+        assert_eq!(
+            plain("Can't create table `shop`.`t` (errno: 28)"),
+            "Can't create table ….… (errno: 28)"
+        );
     }
 }

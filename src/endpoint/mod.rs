@@ -63,6 +63,8 @@ pub struct Place {
     pub patience: Patience,
     /// Whether the server takes back the whole transaction when one of its statements waits too long for a lock.
     pub waits_end_transactions: bool,
+    /// The account that the server knows us by, quoted; none until it has told.
+    pub account: Option<String>,
 }
 
 /// What a server turned out to be.
@@ -109,15 +111,16 @@ impl Endpoint {
                 lock: settings.lock_wait,
             },
             waits_end_transactions: false,
+            account: None,
         };
         let mut connection = Connection::open(&Arc::new(place.clone()), Purpose::Write).await?;
         let clock = Instant::now();
         let nature = match &place.address {
             Address::Server(_) => {
-                let nature;
-                (nature, place.waits_end_transactions) =
-                    mysql::flavor::nature(&mut connection).await?;
-                nature
+                let told = mysql::flavor::ask(&mut connection).await?;
+                place.waits_end_transactions = told.waits_end_transactions;
+                place.account = Some(told.account);
+                told.nature
             }
             Address::File(path) => sqlite::nature(&mut connection, path).await?,
         };

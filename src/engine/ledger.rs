@@ -251,6 +251,11 @@ impl Ledger {
         let nature = &run.endpoints.local.nature;
         let name = &turn.settings.table;
         turn.locked = self.locks.take(local, nature, name).await?;
+        let silent = !turn.locked && !run.options.dry_run;
+        if silent && lease::end_silent(local, nature, name).await? {
+            sleep(LOOK).await;
+            turn.locked = self.locks.take(local, nature, name).await?;
+        }
         if turn.locked && !run.options.dry_run {
             turn.lease = lease::take(local, nature.dialect, name, &run.run_id).await?;
             if turn.lease.is_none() {
@@ -353,14 +358,25 @@ impl Ledger {
                 self.locks.give_back(&mut lines.local, nature, &turn.settings.table).await?;
             }
         } else {
-            let mut fresh = None;
-            if lines.local.is_ended() {
-                fresh = Some(run.endpoints.local.connect(Purpose::Write).await?);
+            let noted = self.note_the_end(run, lines).await;
+            let told = self.turns.iter().any(|turn| turn.error().is_some());
+            match noted {
+                // What has failed before is what people should hear of.
+                Err(error) if told => tracing::warn!(%error, "the run's end is not in db_sync_log"),
+                noted => noted?,
             }
-            let local = fresh.as_mut().unwrap_or(&mut lines.local);
-            self.write_off(run, local).await?;
         }
         Ok(self.report(run))
+    }
+
+    async fn note_the_end(&mut self, run: &Run, lines: &mut Lines) -> Result<()> {
+        if !lines.local.is_ended() {
+            return self.write_off(run, &mut lines.local).await;
+        }
+        let mut fresh = run.endpoints.local.connect(Purpose::Write).await?;
+        let noted = self.write_off(run, &mut fresh).await;
+        fresh.close().await;
+        noted
     }
 
     async fn write_off(&mut self, run: &Run, local: &mut Connection) -> Result<()> {

@@ -204,7 +204,8 @@ fn registrable(run: &Run, tables: &Tables, policy: Policy, both: bool) -> Vec<Ta
         })
         .filter(|name| matches(&run.settings.tables, name) && !matches(&run.settings.exclude, name))
         .filter(|name| schema::names().all(|ours| ours != name.as_str()))
-        .filter(|name| name.as_str() != MIGRATIONS)
+        // A table of the defaults' own name could not be told from them.
+        .filter(|name| name.as_str() != MIGRATIONS && name.as_str() != DEFAULTS)
         .map(|name| TableSettings {
             table: name.clone(),
             enabled: true,

@@ -186,7 +186,11 @@ pub async fn list(settings: Settings, asked: Asked) -> Result<ConflictList> {
     let (endpoint, mut local) = Endpoint::open(Side::Local, &settings).await?;
     let conflicts = conflicts::list(&mut local, endpoint.nature.dialect).await;
     local.close().await;
-    let mut conflicts = conflicts?;
+    let mut conflicts = match conflicts {
+        // Nothing was ever synced.
+        Err(error) if error.sentences == error::STRUCTURE_CHANGED => Vec::new(),
+        conflicts => conflicts?,
+    };
     conflicts.retain(|conflict| {
         (asked.all || conflict.state == conflicts::PENDING)
             && (asked.tables.is_empty() || asked.tables.contains(&conflict.table))

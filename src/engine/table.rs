@@ -170,8 +170,7 @@ impl TableRun {
             self.skipped = self.plan.skipped;
             return self.refuse(run);
         }
-        if let Standing::Former(former) = self.base.standing.clone() {
-            carry_over(run, lines, self, &former).await?;
+        if self.settle_base(run, lines).await? {
             self.note(Note::new(note::CARRIED_OVER));
         }
         let pair = self.pair.clone();
@@ -236,15 +235,14 @@ impl TableRun {
     }
 
     /// Makes the base say what it says by the columns that there are now: before anything is written by it, or it would be lost.
+    /// Answers whether there was anything to do.
     ///
     /// # Errors
     /// `SYNC_008` where it is another database's; else the failure with its code.
-    pub async fn settle_base(&mut self, run: &Run, lines: &mut Lines) -> Result<()> {
+    pub async fn settle_base(&mut self, run: &Run, lines: &mut Lines) -> Result<bool> {
         self.refuse_elsewhere(run)?;
-        if let Standing::Former(former) = self.base.standing.clone() {
-            carry_over(run, lines, self, &former).await?;
-        }
-        Ok(())
+        let Standing::Former(former) = self.base.standing.clone() else { return Ok(false) };
+        carry_over(run, lines, self, &former).await.map(|()| true)
     }
 
     fn refuse_elsewhere(&self, run: &Run) -> Result<()> {

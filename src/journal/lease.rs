@@ -5,8 +5,9 @@
 //! reads. Each owner has a token that is greater than those before it. Who writes checks in the very transaction that its token
 //! is still the lease's, so that a run that was taken for dead can do no harm when it wakes up.
 
+use super::lock::Locks;
 use crate::endpoint::sql::{lease, own};
-use crate::endpoint::{Connection, Dialect, Fault, Statement};
+use crate::endpoint::{Connection, Dialect, Fault, Nature, Statement};
 use crate::error::{self, Result, SyncError};
 use crate::model::Value;
 
@@ -63,6 +64,29 @@ pub async fn take(
         Err(Fault::LockWait | Fault::Deadlock) => Ok(None),
         Err(fault) => Err(fault.fatal(connection.place())),
     }
+}
+
+/// Ends the line that holds a table's lock, where its owner has been silent for longer than a lease lasts: the network between
+/// the two is gone, and the server does not know. Answers whether there was one.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn end_silent(connection: &mut Connection, nature: &Nature, table: &str) -> Result<bool> {
+    if nature.dialect == Dialect::Sqlite {
+        return Ok(false);
+    }
+    let rows = connection.fetch(&lease::find(nature.dialect, table)).await?;
+    let Some(row) = rows.first() else { return Ok(false) };
+    let line = row[3].as_int().and_then(|line| i64::try_from(line).ok());
+    let (Some(line), Some(0), Some(_)) = (line, row[4].as_int(), row[2].as_text()) else {
+        return Ok(false);
+    };
+    let holder = single(connection, &lease::holder(&Locks::name(nature, table))).await?;
+    if holder != line {
+        return Ok(false);
+    }
+    tracing::warn!(table, line, "a run that has been silent for too long is ended");
+    connection.run(&lease::kill(line)).await.map(|_| true)
 }
 
 /// Whether the line that took a lease still stands. The lock of a file is held by a process of this machine, and whoever asks

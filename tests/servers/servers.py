@@ -57,11 +57,13 @@ class Server:
         variable: The environment variable that carries its URL.
         kind: ``mariadb`` or ``mysql``.
         number: Tells servers apart; also their ``server_id``.
+        settings: What it is told beside what all are told, which it overrides.
     """
 
     variable: str
     kind: str
     number: int
+    settings: tuple[str, ...] = ()
 
 
 SERVERS = [
@@ -205,7 +207,9 @@ class Running:
             self.process = self._mysql()
 
     def _start(self, words: list[str]) -> subprocess.Popen[bytes]:
-        with (self.home / "log").open("wb") as log:
+        # Once the accounts are made they are there.
+        self.again = [word for word in words if not word.startswith("--init-file=")]
+        with (self.home / "log").open("ab") as log:
             return subprocess.Popen(
                 words,
                 stdout=log,
@@ -226,6 +230,7 @@ class Running:
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             *user,
+            *self.server.settings,
         )
         words = ["mariadbd", "--no-defaults", f"--datadir={self.data}", *user]
         return self._start(
@@ -258,6 +263,7 @@ class Running:
             f"--server-id={self.server.number}",
             # Both ways of loading a table are tested: one of the servers takes no loads.
             f"--local-infile={int(self.server.number != 2)}",  # noqa: PLR2004 - the second
+            *self.server.settings,
         ]
         return (
             [*SETTINGS, "--binlog-format=ROW", *own]
@@ -297,8 +303,17 @@ class Running:
         tail = (self.home / "log").read_text(encoding="utf-8", errors="replace")[-1500:]
         raise CannotPrepareError(f"{self.server.kind} did not start:\n{tail}")
 
+    def restart(self) -> None:
+        """Stop the server and start it again on its data and port; `wait` says when it is back."""
+        self._end()
+        self.process = self._start(self.again)
+
     def stop(self) -> None:
         """Stop the server and remove its folders."""
+        self._end()
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def _end(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -306,7 +321,6 @@ class Running:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        shutil.rmtree(self.data, ignore_errors=True)
 
 
 def warn_skipped(reason: str) -> None:

@@ -10,19 +10,28 @@ fn text(row: &Row, at: usize) -> String {
     row.get(at).and_then(Value::as_text).unwrap_or_default().to_owned()
 }
 
-/// Asks a server what it is, and whether it takes back the whole transaction when one of its statements waits too long for a
-/// lock.
+/// What a server tells of itself and of us.
+pub struct Told {
+    /// What it is.
+    pub nature: Nature,
+    /// Whether it takes back the whole transaction when one of its statements waits too long for a lock.
+    pub waits_end_transactions: bool,
+    /// The account that it knows us by, quoted as in a GRANT.
+    pub account: String,
+}
+
+/// Asks a server what it is.
 ///
 /// Its identity is MySQL's `server_uuid`, or what MariaDB has instead: host, port, data folder and server
 /// id; in both cases with the database's name. A MariaDB that is started in a new container has a new identity.
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn nature(connection: &mut Connection) -> Result<(Nature, bool)> {
+pub async fn ask(connection: &mut Connection) -> Result<Told> {
     let question = "SELECT VERSION(),@@version_comment,@@hostname,CAST(@@port AS CHAR),@@datadir,\
                     CAST(@@server_id AS CHAR),DATABASE(),@@max_allowed_packet,@@lower_case_table_names,\
-                    @@innodb_rollback_on_timeout";
-    let cells = [TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, SIGNED, SIGNED, SIGNED];
+                    @@innodb_rollback_on_timeout,CURRENT_USER()";
+    let cells = [TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, SIGNED, SIGNED, SIGNED, TEXT];
     let question = Statement::new(question).cells(cells).plain();
     let row = connection.fetch(&question).await?.pop().unwrap_or_default();
     let version = text(&row, 0);
@@ -51,5 +60,12 @@ pub async fn nature(connection: &mut Connection) -> Result<(Nature, bool)> {
         max_packet: max_packet.unwrap_or(1 << 20),
         questions: if mariadb { 1 } else { 2 },
     };
-    Ok((nature, row.get(9).and_then(Value::as_int) == Some(1)))
+    let account = text(&row, 10);
+    let (user, host) = account.rsplit_once('@').unwrap_or((&account, "%"));
+    let quoted = |name: &str| format!("'{}'", name.replace('\\', "\\\\").replace('\'', "''"));
+    Ok(Told {
+        nature,
+        waits_end_transactions: row.get(9).and_then(Value::as_int) == Some(1),
+        account: format!("{}@{}", quoted(user), quoted(host)),
+    })
 }

@@ -76,6 +76,7 @@ impl LoadLine {
         };
         if let Some(authority) = &server.ssl_ca {
             ssl = ssl.with_root_certs(vec![authority.clone().into()]);
+            ssl = ssl.with_disable_built_in_roots(true);
         }
         let options = OptsBuilder::default()
             .ip_or_hostname(server.host.clone())
@@ -88,18 +89,25 @@ impl LoadLine {
             .ssl_opts(encrypted.then_some(ssl));
         let opening = Conn::new(options);
         let opened = timeout(place.patience.connect, opening).await;
-        let mut line =
-            opened.map_err(|_| "no answer".to_owned())?.map_err(|problem| said(&problem))?;
-        for sql in session::setup(place, Purpose::Write) {
-            line.query_drop(sql).await.map_err(|problem| said(&problem))?;
-        }
+        let line = opened.map_err(|_| "no answer".to_owned())?.map_err(|problem| said(&problem))?;
+        let mut opened = Self { line, limit: place.patience.read };
         let unique = u8::from(!same_keys);
-        line.query_drop(format!(
+        let own = format!(
             "SET SESSION foreign_key_checks=0,unique_checks={unique},sql_notes=1,max_error_count=64"
-        ))
-        .await
-        .map_err(|problem| said(&problem))?;
-        Ok(Self { line, limit: place.patience.read })
+        );
+        for sql in session::setup(place, Purpose::Write).chain([own]) {
+            opened.run(sql).await?;
+        }
+        Ok(opened)
+    }
+
+    async fn run(
+        &mut self,
+        sql: impl AsRef<str> + Send + Sync,
+    ) -> std::result::Result<(), Declined> {
+        let running = self.line.query_drop(sql.as_ref());
+        let done = timeout(self.limit, running).await.map_err(|_| "no answer".to_owned())?;
+        done.map_err(|problem| problem.to_string())
     }
 
     /// Loads every row that comes, in a transaction that stays open. Answers how many rows there are then.
@@ -111,8 +119,19 @@ impl LoadLine {
         view: &View<'_>,
         rows: Receiver<Parcel>,
     ) -> std::result::Result<u64, Declined> {
+        let loaded = self.take(view, rows).await;
+        // A server that has never asked for the rows has left them with the line, and whoever sends them would wait for ever.
+        self.line.set_infile_handler(async { Ok(futures_util::stream::empty().boxed()) });
+        loaded
+    }
+
+    async fn take(
+        &mut self,
+        view: &View<'_>,
+        rows: Receiver<Parcel>,
+    ) -> std::result::Result<u64, Declined> {
         let said = |problem: &dyn std::fmt::Display| problem.to_string();
-        self.line.query_drop("START TRANSACTION").await.map_err(|problem| said(&problem))?;
+        self.run("START TRANSACTION").await?;
         let taken = Arc::new(AtomicU64::new(0));
         let sent = futures_util::stream::unfold((rows, taken.clone()), |(mut rows, taken)| async {
             // Rows are for lines of another kind; without them the count is wrong, and the load is given up.

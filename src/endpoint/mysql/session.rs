@@ -15,6 +15,10 @@ use crate::model::Row;
 const SQL_MODE: &str =
     "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION";
 
+/// Seconds after which MariaDB takes back a transaction of ours that has written and is silent: its line may be gone without the
+/// server's knowing, and its rows would stay locked for hours. MySQL has no such thing.
+const IDLE: u32 = 600;
+
 /// Statements that the server keeps prepared for us. Closing one costs more than keeping it: sqlx sends the request
 /// as a packet of its own on a line without TCP_NODELAY, and the next request then waits some 40 ms for the server's delayed ACK.
 const STATEMENTS: usize = 400;
@@ -34,7 +38,8 @@ pub fn setup(place: &Place, purpose: Purpose) -> impl Iterator<Item = String> {
             "SET NAMES utf8mb4,SESSION sql_mode='{SQL_MODE}',SESSION time_zone='+00:00',\
              SESSION innodb_lock_wait_timeout={wait},SESSION group_concat_max_len=1048576,\
              SESSION foreign_key_checks=1,SESSION unique_checks=1,SESSION autocommit=1\
-             /*!80000 ,SESSION information_schema_stats_expiry=0 */"
+             /*!80000 ,SESSION information_schema_stats_expiry=0 */\
+             /*M!100300 ,SESSION idle_write_transaction_timeout={IDLE} */"
         ),
         format!("SET SESSION TRANSACTION ISOLATION LEVEL {isolation}"),
     ];

@@ -67,3 +67,15 @@ pub fn lines(line: i64) -> Statement {
         .args([Value::Int(line.into())])
         .cells([SIGNED])
 }
+
+/// The number of the line that holds a lock; 0 where none does.
+pub fn holder(lock: &str) -> Statement {
+    Statement::new("SELECT CAST(IFNULL(IS_USED_LOCK(?),0) AS SIGNED)")
+        .args([Value::text(lock)])
+        .cells([SIGNED])
+}
+
+/// Ends a line of the same account's.
+pub fn kill(line: i64) -> Statement {
+    Statement::new(format!("KILL {line}")).plain()
+}
