@@ -300,6 +300,8 @@ fn a_side_that_was_restored_is_asked_about() {
         assert!(failure(&report, "SYNC_008").message.contains("151"), "{remote}: {report:#?}");
         assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "200");
         assert_eq!(pair.sync("--force").exit_code, 0, "{remote}");
+        let logged = "SELECT COUNT(*) FROM db_sync_log WHERE error_message LIKE '%--force%'";
+        assert_eq!(pair.local.cell(logged), "2");
         assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "150");
         pair.assert_settled("");
     }

@@ -519,6 +519,9 @@ fn outcome(run: &Run, turn: &Turn, target: Side) -> Outcome {
         ));
     }
     sentences.extend(run.options.undo.iter().map(|undone| format!("takes back run {undone}")));
+    if run.options.force {
+        sentences.push("the guards were lifted (--force)".to_owned());
+    }
     sentences.extend(turn.error().map(SyncError::message));
     if let Some(table) = turn.known().filter(|table| first && table.failed_rows > 0) {
         sentences.push(format!("{} row(s) failed", table.failed_rows));
