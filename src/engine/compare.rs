@@ -17,7 +17,7 @@ use crate::endpoint::{Connection, Purpose, View};
 use crate::error::{Result, SyncError};
 use crate::journal::base::Base;
 use crate::model::{Key, PerSide, Side, Signature, Value, canonical};
-use crate::plan::merge::{Change, Entry, Present, merge, quieten};
+use crate::plan::merge::{Change, Entry, Present, continued, merge, quieten};
 
 /// Rows that are compared at once.
 const ROWS: usize = 500;
@@ -276,13 +276,16 @@ pub(super) fn decided(mut item: Item, equal: Option<bool>, plan: &Plan) -> Item 
     // The same signature by the same rule on the same bytes is the same row.
     let signed_equal =
         plan.comparable && item.now.remote.is_some() && item.now.remote == item.now.local;
-    let base = if plan.quiet {
+    let equal = equal.or(signed_equal.then_some(true));
+    let mut base = item.base;
+    if let Some(attempt) = plan.attempts.get(&item.key) {
+        base = continued(base, item.now, equal, *attempt);
+    }
+    if plan.quiet {
         let winner = plan.policy.strategy.winner().unwrap_or(Side::Remote);
-        quieten(item.base, item.now, winner)
-    } else {
-        item.base
-    };
-    item.change = merge(base, item.now, equal.or(signed_equal.then_some(true)));
+        base = quieten(base, item.now, winner);
+    }
+    item.change = merge(base, item.now, equal);
     item.decision = plan.policy.decide(item.change, item.now);
     item
 }

@@ -5,6 +5,7 @@
 //! tells the rooms below what to do, in which order, and what to do when one of them says no.
 
 pub mod apply;
+pub mod attempts;
 pub mod bag;
 pub mod batch;
 pub mod cancel;

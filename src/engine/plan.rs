@@ -1,13 +1,13 @@
 //! What one round will do with one table: the decisions, sorted by what has to be done first.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::reviewed::Allowed;
 use super::worklist::{Item, Worklist};
 use crate::endpoint::sql::table::Span;
 use crate::error::Result;
 use crate::model::{Key, PerSide, Side};
-use crate::plan::merge::{Change, Present, Write};
+use crate::plan::merge::{Attempt, Change, Present, Write};
 use crate::plan::policy::{BaseStep, Policy, Strategy};
 use crate::report::{Conflicts, Written};
 
@@ -59,6 +59,8 @@ pub struct Plan {
     pub altered: PerSide<u64>,
     /// Keys that an earlier round of this run is done with, for better or worse.
     pub done: HashSet<u64>,
+    /// What runs that did not come to their end may have done to REMOTE.
+    pub attempts: HashMap<Key, Attempt>,
     /// What alone may be written, where somebody has reviewed a plan.
     pub allowed: Option<Allowed>,
     /// Keys with an open conflict row that this plan has not met yet.
@@ -81,6 +83,7 @@ impl Plan {
             moved: 0,
             altered: PerSide::default(),
             done,
+            attempts: HashMap::new(),
             allowed: None,
             open: HashSet::new(),
         }

@@ -12,7 +12,7 @@ use super::plan::Plan;
 use super::touched::Touched;
 use super::walk;
 use super::worklist::Item;
-use super::{Lines, Run, bag, findings};
+use super::{Lines, Run, attempts, bag, findings};
 use crate::capture::scan;
 use crate::config::Capture;
 use crate::endpoint::{Dialect, View, read};
@@ -120,13 +120,21 @@ impl TableRun {
         } else {
             (Base::none(&pair.name, dialect, &pair.form, stamp), HashMap::new())
         };
+        let attempts = if run.installed {
+            attempts::of(run, lines.journal(), &pair).await?
+        } else {
+            HashMap::new()
+        };
+        let mut plan =
+            Plan::new(settings.policy, comparable, pair.has_quiet_columns(), HashSet::new());
+        plan.attempts = attempts;
         let told = pair.differences.iter().filter(|difference| findings::is_told(difference));
         let mut notes: Vec<Note> = told.map(findings::sentence).collect();
         if matches!(base.standing, Standing::Foreign | Standing::Elsewhere) {
             notes.push(Note::new(note::FOREIGN_BASE));
         }
         Ok(Self {
-            plan: Plan::new(settings.policy, comparable, pair.has_quiet_columns(), HashSet::new()),
+            plan,
             settings,
             pair,
             base,
@@ -304,9 +312,10 @@ impl TableRun {
         let pair = self.pair.clone();
         let views = run.views(&pair);
         let Plan { comparable, quiet, .. } = self.plan;
-        let allowed = self.plan.allowed.take();
+        let (allowed, attempts) =
+            (self.plan.allowed.take(), std::mem::take(&mut self.plan.attempts));
         self.plan = Plan::new(self.settings.policy, comparable, quiet, self.done.clone());
-        self.plan.allowed = allowed;
+        (self.plan.allowed, self.plan.attempts) = (allowed, attempts);
         match std::mem::take(&mut self.touched) {
             // A trigger may have changed other rows.
             Touched::Rows(rows)

@@ -171,6 +171,20 @@ pub async fn bury(
     connection.run(&own::update(dialect, TABLE, &set, &dead)).await.map(drop)
 }
 
+/// The runs that have begun with a table since one came to its end, and have not.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn unfinished(
+    connection: &mut Connection,
+    dialect: Dialect,
+    table: &str,
+) -> Result<Vec<String>> {
+    let ended = [Status::Success, Status::Partial].map(Status::as_str);
+    let rows = connection.fetch(&own::runs_since(dialect, table, ended)).await?;
+    Ok(rows.iter().filter_map(|row| row[0].as_text().map(ToOwned::to_owned)).collect())
+}
+
 /// Forgets passes that began before a moment.
 ///
 /// # Errors

@@ -255,6 +255,36 @@ pub async fn stored(
     connection.stream(&statement, to, |row| Ok(read(&row)), |rows| rows.len() * 512).await
 }
 
+/// What a run did to the rows of one table last: at least so many of them, if there are, and no more than twice as many.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn last(
+    connection: &mut Connection,
+    dialect: Dialect,
+    run_id: &str,
+    table: &str,
+    rows: usize,
+) -> Result<Vec<Stored>> {
+    let (to, mut from) = channel::<Vec<Vec<Stored>>>(1);
+    let mut kept = Vec::new();
+    let (sent, ()) = tokio::join!(
+        async {
+            let to = to;
+            stored(connection, dialect, run_id, table, &to).await
+        },
+        async {
+            while let Some(parcel) = from.recv().await {
+                kept.extend(parcel.into_iter().flatten());
+                if kept.len() > 2 * rows {
+                    kept.drain(..kept.len() - rows);
+                }
+            }
+        }
+    );
+    sent.map(|()| kept)
+}
+
 /// `None` for the further pieces of a row, and for what nobody stored so.
 fn read(row: &[Value]) -> Option<Vec<Stored>> {
     let first = row[5].as_int() == Some(0);

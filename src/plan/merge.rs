@@ -129,6 +129,40 @@ pub fn quieten(base: Option<Entry>, now: Present, winner: Side) -> Option<Entry>
     Some(quiet)
 }
 
+/// What a run that did not come to its end was about to do, or has done, to a row of REMOTE: it had written this down before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// What the base said when that was decided.
+    pub base: Option<Entry>,
+    /// What REMOTE holds if it was done; `None` for a deletion.
+    pub written: Option<Signature>,
+}
+
+/// The base as a merge should see it where a run wrote a row of LOCAL's to REMOTE and could not remember it any more. What REMOTE
+/// holds is LOCAL's then, as it was: where LOCAL holds something else by now, LOCAL alone has changed the row since.
+pub fn continued(
+    base: Option<Entry>,
+    now: Present,
+    equal: Option<bool>,
+    attempt: Attempt,
+) -> Option<Entry> {
+    if attempt.base != base || attempt.written != now.remote {
+        return base;
+    }
+    match (now.remote, now.local) {
+        (None, None) => base,
+        // That run has deleted what LOCAL had deleted, and LOCAL has a new row.
+        (None, Some(_)) => None,
+        (Some(remote), None) => Some(Entry { remote, local: 0 }),
+        (Some(remote), Some(local)) => {
+            // Most often nobody has changed anything since: then both rows are the same.
+            let changed_back = base.is_some_and(|base| base.local == local);
+            let differ = equal == Some(false) || equal.is_none() && changed_back;
+            if differ { Some(Entry { remote, local: !local }) } else { base }
+        }
+    }
+}
+
 /// Decides what happened to one key.
 ///
 /// `equal` says whether the two rows mean the same; `None` where nobody has looked yet, and then the
@@ -178,6 +212,38 @@ mod tests {
 
     fn one(from: Side, write: Write) -> Change {
         OneSided { from, write }
+    }
+
+    /// A run has copied LOCAL's row 8 to REMOTE as 7 and died.
+    #[test]
+    fn what_a_dead_run_wrote_is_local_s() {
+        let after = |base, attempt: Attempt, now: Present, equal| {
+            merge(continued(base, now, equal, attempt), now, equal)
+        };
+        let now = |remote: Option<u64>, local: Option<u64>| Present { remote, local };
+        for base in [BASE, None] {
+            let copied = Attempt { base, written: Some(7) };
+            let kind = if base.is_some() { UpdateUpdate } else { InsertInsert };
+            let told = |now, equal| after(base, copied, now, equal);
+            assert_eq!(told(now(Some(7), Some(8)), None), Undecided(kind));
+            assert_eq!(told(now(Some(7), Some(8)), Some(true)), Converged);
+            assert_eq!(told(now(Some(7), Some(9)), Some(false)), one(Local, Update));
+            assert_eq!(told(now(Some(7), None), None), one(Local, Delete));
+            // REMOTE was not written, or was changed since.
+            let other = now(Some(6), Some(9));
+            assert_eq!(told(other, Some(false)), merge(base, other, Some(false)));
+            // Another run has remembered something since.
+            let later = Some(Entry { remote: 5, local: 5 });
+            let now = now(Some(7), None);
+            assert_eq!(after(later, copied, now, None), merge(later, now, None));
+        }
+        let copied = Attempt { base: BASE, written: Some(7) };
+        assert_eq!(after(BASE, copied, now(Some(7), SAME.local), None), one(Local, Update));
+        let deleted = Attempt { base: BASE, written: None };
+        assert_eq!(after(BASE, deleted, now(None, None), None), Gone);
+        assert_eq!(after(BASE, deleted, now(None, Some(9)), None), one(Local, Insert));
+        assert_eq!(after(BASE, deleted, now(None, SAME.local), None), one(Local, Insert));
+        assert_eq!(after(BASE, deleted, SAME, None), Change::None);
     }
 
     /// The whole truth table: base × remote × local × whether the rows are equal.

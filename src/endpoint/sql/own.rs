@@ -1,6 +1,6 @@
 //! Statements on our own tables (`db_sync_…`), from names of the one definition in `journal::schema`.
 
-use super::{Dialect, Statement, places};
+use super::{Dialect, Statement, TEXT, places};
 use crate::model::{Kind, Value};
 
 /// A condition `column = value`.
@@ -130,4 +130,15 @@ pub fn delete_any(
 pub fn delete_below(dialect: Dialect, table: &str, column: &str, bound: Value) -> Statement {
     let (table, column) = (dialect.quote(table), dialect.quote(column));
     Statement::new(format!("DELETE FROM {table} WHERE {column}<?")).args([bound])
+}
+
+/// The runs in the log since the last one of this table that ended in one of two ways.
+pub fn runs_since(dialect: Dialect, table: &str, ended: [&str; 2]) -> Statement {
+    let log = dialect.quote("db_sync_log");
+    Statement::new(format!(
+        "SELECT DISTINCT run_id FROM {log} WHERE table_name=? AND run_id IS NOT NULL AND id>\
+         (SELECT COALESCE(MAX(id),0) FROM {log} WHERE table_name=? AND status IN (?,?))"
+    ))
+    .args([table, table, ended[0], ended[1]].map(Value::text))
+    .cells([TEXT])
 }
