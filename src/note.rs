@@ -59,6 +59,10 @@ notes! {
     NOT_IN_PLAN = "Other rows have changed than those of the plan; they are left for the next sync.";
     /// Passwords that are no secret.
     OPEN_ENV_FILE = "{path} holds passwords and every user of this machine can read it: chmod 600 {path}.";
+    /// Tables that a reviewed plan does not list.
+    UNPLANNED = "The plan does not list the rows of these tables, which are left out: {tables}.";
+    /// Too much, or nothing to name, for a plan.
+    NO_PLAN = "The table's changes are too many for a plan, or its rows have no key: --apply leaves it out.";
     /// Tables that nobody configured.
     NOT_CONFIGURED = "Both sides have tables that are not configured and were not synced: {tables}. To sync one, add its name to db_sync_config.";
     /// A column on one side only.

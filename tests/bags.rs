@@ -1,7 +1,7 @@
 //! Tables of which nothing identifies the rows.
 
-use crate::support::each_pairing;
-use crate::support::pairing::{table, written};
+use crate::support::pairing::{options, table, written};
+use crate::support::{Pair, each_pairing};
 
 const ONE_WAY: &str = "--type FULL --direction REMOTE_TO_LOCAL";
 
@@ -82,4 +82,26 @@ fn rows_that_others_refer_to_stay() {
         assert_eq!(pair.local.cell("SELECT COUNT(*) FROM c"), "3", "{}", pair.name);
         assert_eq!(pair.local.cell("SELECT x FROM p WHERE u=3"), "5", "{}", pair.name);
     });
+}
+
+/// A table that fails half-way has written nothing, whatever the run does next on the same line.
+#[test]
+fn what_fails_half_way_is_taken_back() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    pair.both("CREATE TABLE a (v VARCHAR(20))");
+    pair.both("CREATE TABLE b (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))");
+    let rows: Vec<String> = (0..20).map(|row| format!("('{row}')")).collect();
+    pair.remote.sql(&format!("INSERT INTO a VALUES {}", rows.join(",")));
+    pair.local.sql("INSERT INTO a VALUES ('0'),('1'),('2')");
+    pair.local.sql("INSERT INTO b VALUES (1,'x')");
+    let mut application = pair.remote.held_line();
+    application.sql("START TRANSACTION");
+    application.sql("DELETE FROM a WHERE v='19'");
+    let flags = options("--type FULL --direction LOCAL_TO_REMOTE --conflict LOCAL_WINS --force");
+    let report = pair.try_sync(flags, &[("DB_SYNC_LOCK_WAIT", "1")]).unwrap();
+    assert_eq!(report.exit_code, 1, "{report:#?}");
+    assert_eq!(table(&report, "b").status, "SUCCESS", "{report:#?}");
+    application.sql("ROLLBACK");
+    assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM a"), "20");
+    assert_eq!(pair.local.cell("SELECT COUNT(*) FROM db_sync_undo WHERE table_name='a'"), "0");
 }

@@ -30,6 +30,8 @@ pub struct Connection {
     pub(super) place: Arc<Place>,
     session: Session,
     ended: Option<SyncError>,
+    /// Whether a transaction that may write is open.
+    open: bool,
     pub(super) stages: Stages,
 }
 
@@ -56,7 +58,8 @@ impl Connection {
         let limit = place.patience.connect;
         let session =
             timeout(limit, opening).await.unwrap_or_else(|_| Err(silence(place, limit)))?;
-        Ok(Self { place: Arc::clone(place), session, ended: None, stages: Stages::default() })
+        let place = Arc::clone(place);
+        Ok(Self { place, session, ended: None, open: false, stages: Stages::default() })
     }
 
     /// Where this line leads.
@@ -197,7 +200,8 @@ impl Connection {
         ended
     }
 
-    /// Begins a transaction that may write.
+    /// Begins a transaction that may write. One that somebody has given up half-way is taken back first: a server would keep
+    /// it.
     ///
     /// # Errors
     /// The [`Fault`]: on SQLite another program may hold the file.
@@ -206,7 +210,12 @@ impl Connection {
             Session::MySql(_) => "START TRANSACTION",
             Session::Sqlite(_) => "BEGIN IMMEDIATE",
         };
-        self.execute(&Statement::new(begin)).await.map(drop)
+        if self.open {
+            self.rollback().await;
+        }
+        self.execute(&Statement::new(begin)).await?;
+        self.open = true;
+        Ok(())
     }
 
     /// Whether this line looks after foreign keys, cascades included, from the next transaction on. SQLite does not listen
@@ -243,7 +252,9 @@ impl Connection {
     /// # Errors
     /// The [`Fault`]; SQLite's deferred foreign keys speak only here, and the transaction is still open then.
     pub async fn commit(&mut self) -> std::result::Result<(), Fault> {
-        self.execute(&Statement::new("COMMIT")).await.map(drop)
+        self.execute(&Statement::new("COMMIT")).await?;
+        self.open = false;
+        Ok(())
     }
 
     /// Rolls back; a line that is of no more use has done so already.
@@ -252,6 +263,7 @@ impl Connection {
             // A failure here ends the line, and with it the transaction.
             let _ = self.execute(&Statement::new("ROLLBACK")).await;
         }
+        self.open = false;
     }
 
     /// Whether the line is of no more use.

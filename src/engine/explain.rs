@@ -84,7 +84,7 @@ pub async fn explain(
 
 async fn one_row(run: &Run, lines: &mut Lines, job: Job, text: &str) -> Result<Explanation> {
     let Job { settings, pair, .. } = job;
-    let (policy, pair) = (settings.policy, pair?);
+    let (policy, enabled, pair) = (settings.policy, settings.enabled, pair?);
     let unknown = || {
         let names: Vec<&str> = pair.key_names().collect();
         bad_value(
@@ -104,7 +104,9 @@ async fn one_row(run: &Run, lines: &mut Lines, job: Job, text: &str) -> Result<E
         Standing::Former(_) => "made from other columns; it is carried over",
         Standing::None => "there is none: this would be the first sync",
         Standing::Foreign => "made from another key or form; it counts as none",
-        Standing::Elsewhere => "made from another database; with --force it counts as none",
+        Standing::Elsewhere => {
+            "made from another database: a run asks for --force (SYNC_008), and then it counts as none"
+        }
     };
     table.settle_base(run, lines).await?;
     let (mut rows, mut now) = (PerSide::default(), Present::default());
@@ -153,7 +155,14 @@ async fn one_row(run: &Run, lines: &mut Lines, job: Job, text: &str) -> Result<E
         }),
         base,
         change: happened(&item, plan),
-        next: next(&item, policy),
+        next: if enabled {
+            next(&item, policy)
+        } else {
+            format!(
+                "The table is disabled, so only a run with --table does this: {}",
+                next(&item, policy)
+            )
+        },
         conflicts,
         touched,
     })
@@ -221,5 +230,6 @@ fn next(item: &Item, policy: Policy) -> String {
     } else {
         ""
     };
-    format!("{what}{kept} ({by}).")
+    let unless = if decision.write.is_some() { ", unless a guard refuses" } else { "" };
+    format!("{what}{kept}{unless} ({by}).")
 }

@@ -52,7 +52,7 @@ use self::record::remember;
 use self::resolve::Verdict;
 use self::reviewed::Reviewed;
 use self::worklist::Worklist;
-use crate::config::{Capture, Settings};
+use crate::config::{Capture, Settings, bad_value};
 use crate::endpoint::{Connection, Dialect, Endpoint, View};
 use crate::error::{Code, Result};
 use crate::failpoint::reach;
@@ -96,6 +96,24 @@ pub struct Options {
     pub resolve: Option<Verdict>,
     /// Who started it: `MANUAL`, `SCHEDULED`, `REALTIME` or `TEST`.
     pub triggered_by: String,
+}
+
+impl Options {
+    /// A plan that was looked at says by itself what is done and how.
+    fn refuse_contradictions(&self) -> Result<()> {
+        let Self { sync_type, direction, strategy, capture, tables, .. } = self;
+        let more = sync_type.is_some() || direction.is_some() || strategy.is_some();
+        let more = more || capture.is_some() || !tables.is_empty() || self.create_tables;
+        let other = self.undo.is_some() || self.resolve.is_some();
+        if self.apply.is_some() && (more || other) {
+            return Err(bad_value(
+                "apply",
+                "a plan",
+                "nothing else that says what to sync, and how",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// One run.
@@ -177,6 +195,7 @@ impl Lines {
 /// # Errors
 /// What stops a run as a whole: settings, connections, an unknown table.
 pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result<Report> {
+    options.refuse_contradictions()?;
     let (mut run, mut writers) = begin(settings, options, cancel).await?;
     let undone = run.options.undo.clone();
     if let Some(undone) = &undone {
@@ -192,6 +211,12 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
     }
     let jobs = preflight::jobs(&mut run, &mut writers).await?;
     let mut ledger = Ledger::open(&run, &mut writers.local, jobs).await?;
+    if ledger.waited {
+        ledger.refresh(preflight::jobs(&mut run, &mut writers).await?);
+    }
+    if !run.options.dry_run {
+        ledger.enter(&run, &mut writers.local).await?;
+    }
     let snapshots = preflight::snapshots(&run.endpoints).await?;
     let PerSide { remote, local } = writers;
     let mut lines = Lines { snapshots, local, remote, rehearsing: false };
@@ -205,7 +230,7 @@ pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result
             () = Box::pin(work(&run, &mut lines, &mut ledger)) => {}
             () = heart => {}
         }
-        if !Box::pin(revival::begin_again(&run, &mut lines, &mut ledger, &mut lives)).await {
+        if !Box::pin(revival::begin_again(&mut run, &mut lines, &mut ledger, &mut lives)).await {
             break;
         }
     }

@@ -109,6 +109,13 @@ impl Plan {
         {
             return Ok(());
         }
+        if let (None, Some(allowed)) = (decision.write, &mut self.allowed)
+            && (decision.conflict.is_some() || decision.skipped)
+        {
+            // A plan lists what is written; what waits for a person is for a sync to write down.
+            allowed.unknown = true;
+            return Ok(());
+        }
         if let Some(conflict) = decision.conflict {
             count(&mut self.conflicts, conflict.winner, self.policy.strategy);
         }

@@ -64,6 +64,10 @@ pub(super) async fn record(
         remote.commit().await.map_err(|fault| committing(remote.place(), fault))?;
         reach("record.remote_committed");
         lines.local.begin().await.map_err(|fault| trouble(&place, fault))?;
+        for lease in done.iter().filter_map(|done| done.table.lease) {
+            // The base is another run's by then; it finds these rows equal.
+            lease.renew(&mut lines.local).await.map_err(Trouble::Fatal)?;
+        }
     }
     let mut bases = Vec::new();
     for done in done {

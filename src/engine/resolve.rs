@@ -105,6 +105,16 @@ async fn one_row(
     }
     let kept = versions[verdict.keep].take();
     let target = table.settings.policy.direction.target();
+    if target == Some(verdict.keep) {
+        // The difference stays, and is no news from now on.
+        let signature = |side: Side| held[side].as_ref().map(|found| found.signature);
+        let now = PerSide::new(signature(Side::Remote), signature(Side::Local));
+        let (base, change, recorded) = (None, Change::Converged, true);
+        let decision = table.settings.policy.decide(change, now);
+        let key = key.clone();
+        let item = Item { ordinal, key, base, now, change, decision, recorded, kept: None };
+        return table.plan.steps.push(&item);
+    }
     for to in Side::BOTH.into_iter().filter(|to| target.is_none_or(|only| only == *to)) {
         let now = held[to].as_ref();
         let write = match (now, &kept) {

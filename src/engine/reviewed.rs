@@ -15,6 +15,7 @@ use super::worklist::{Item, Worklist};
 use crate::config::bad_value;
 use crate::error::{self, Result, SyncError};
 use crate::model::{Key, Side, Signature};
+use crate::note::{self, Note};
 use crate::plan::merge::Write;
 use crate::plan::policy::{Policy, Strategy};
 use crate::plan::schema_match::TablePair;
@@ -29,6 +30,8 @@ const BATCH: usize = 1000;
 #[derive(Clone, Debug, Default)]
 pub struct Reviewed {
     tables: HashMap<String, (Policy, Vec<PlannedRow>)>,
+    /// Tables of which the dry run could not list every row: they are left out.
+    pub unplanned: Vec<String>,
 }
 
 /// As much of a report as says what would be done.
@@ -66,13 +69,15 @@ impl Reviewed {
         };
         read.map_err(|_| bad())?;
         let said: Said = serde_json::from_str(&text).map_err(|_| bad())?;
+        let unplanned = said.tables.iter().filter(|table| table.plan.is_none());
+        let unplanned = unplanned.map(|table| table.table.clone()).collect();
         let planned = said.tables.into_iter().filter_map(|table| {
             let SaidOfTable { table, strategy, plan } = table;
             let TablePlan { sync_type, direction, rows } = plan?;
             Some((table, (Policy { direction, sync_type, strategy }, rows)))
         });
         let tables: HashMap<_, _> = planned.collect();
-        if said.dry_run && !tables.is_empty() { Ok(Self { tables }) } else { Err(bad()) }
+        if said.dry_run && !tables.is_empty() { Ok(Self { tables, unplanned }) } else { Err(bad()) }
     }
 
     /// The tables that it is about.
@@ -109,7 +114,8 @@ impl Reviewed {
 #[derive(Clone, Debug, Default)]
 pub struct Allowed {
     rows: HashMap<Key, PlannedRow>,
-    met: HashSet<Key>,
+    /// Rows that it was asked about.
+    pub(super) met: HashSet<Key>,
     moved: Vec<Key>,
     /// Whether rows have changed that the plan says nothing of.
     pub unknown: bool,
@@ -166,6 +172,7 @@ pub fn plan(table: &mut TableRun) -> Result<Option<TablePlan>> {
     let Policy { sync_type, direction, .. } = table.settings.policy;
     let total: u64 = Side::BOTH.iter().map(|side| table.plan.planned[*side].total()).sum();
     if total > ROWS || table.pair.is_bag() {
+        table.note(Note::new(note::NO_PLAN));
         return Ok(None);
     }
     let mut rows = Vec::new();

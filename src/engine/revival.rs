@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::ledger::Ledger;
-use super::preflight::snapshots;
+use super::preflight::{Job, jobs, reach, snapshots};
 use super::{Lines, Run};
 use crate::config::Address;
-use crate::endpoint::{Connection, Purpose};
 use crate::error::{self, Result, SyncError};
 use crate::model::{PerSide, Side};
 
@@ -38,7 +37,7 @@ pub fn may_pass(run: &Run, error: &SyncError) -> bool {
 /// Opens the lines anew and puts the tables that had lost theirs back to where they began. Answers whether there is anything to
 /// do again.
 pub async fn begin_again(
-    run: &Run,
+    run: &mut Run,
     lines: &mut Lines,
     ledger: &mut Ledger,
     lives: &mut u32,
@@ -49,34 +48,40 @@ pub async fn begin_again(
     }
     sleep(PAUSE.0 * 2_u32.pow(LIVES - *lives)).await;
     *lives -= 1;
-    match reopened(run).await {
-        Ok(new) => std::mem::replace(lines, new).close().await,
+    let jobs = match reopened(run).await {
+        Ok((new, jobs)) => {
+            std::mem::replace(lines, new).close().await;
+            jobs
+        }
         Err(error) => {
-            tracing::debug!(%error, "the lines stay lost");
+            tracing::warn!(%error, "the run does not begin again");
             return false;
         }
-    }
-    ledger.revive(run, &mut lines.local, Instant::now() + PATIENCE).await
+    };
+    ledger.revive(run, &mut lines.local, jobs, Instant::now() + PATIENCE).await
 }
 
-async fn reopened(run: &Run) -> Result<Lines> {
-    patiently(run, async || {
-        let (remote, local) = tokio::join!(
-            run.endpoints.remote.connect(Purpose::Write),
-            run.endpoints.local.connect(Purpose::Write)
-        );
-        let PerSide { remote, local } = PerSide::<Connection>::new(remote?, local?);
-        let snapshots = snapshots(&run.endpoints).await?;
-        Ok(Lines { snapshots, local, remote, rehearsing: false })
-    })
-    .await
+/// New lines, and what the tables are now. Another server in the place of the one that was lost may know less than the base
+/// does: then nothing begins again.
+async fn reopened(run: &mut Run) -> Result<(Lines, Vec<Job>)> {
+    let reached = patiently(run, async || reach(&run.settings).await);
+    let (endpoints, mut writers) = reached.await?;
+    for side in Side::BOTH {
+        if endpoints[side].nature.identity != run.endpoints[side].nature.identity {
+            return Err(SyncError::new(error::OTHER_DATABASE).with("side", side));
+        }
+    }
+    let jobs = jobs(run, &mut writers).await?;
+    let PerSide { remote, local } = writers;
+    let snapshots = snapshots(&run.endpoints).await?;
+    Ok((Lines { snapshots, local, remote, rehearsing: false }, jobs))
 }
 
 /// Tries something until it succeeds, fails for good, or has failed for long enough.
 ///
 /// # Errors
 /// The last failure; `SYNC_005` when asked to stop.
-async fn patiently<T>(run: &Run, mut attempt: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+async fn patiently<T>(run: &Run, attempt: impl AsyncFn() -> Result<T>) -> Result<T> {
     let (until, mut pause) = (Instant::now() + PATIENCE, PAUSE.0);
     loop {
         run.cancel.check()?;

@@ -89,6 +89,8 @@ pub struct TableRun {
     pub filled: bool,
     /// The side that the first load has filled, where nobody has signed its rows yet.
     pub unsigned: Option<Side>,
+    /// Rows of a reviewed plan that were met before the run began again.
+    pub met: HashSet<Key>,
     /// Whether both sides were seen to hold what the base says, in this run.
     pub settled: bool,
     /// Whether the last look found nothing left to do.
@@ -156,6 +158,7 @@ impl TableRun {
             capture: "scan",
             filled: false,
             unsigned: None,
+            met: HashSet::new(),
             settled: false,
             looks_settled: false,
             started: Utc::now(),
@@ -187,7 +190,9 @@ impl TableRun {
             self.base.is_none() || self.settings.policy.sync_type == SyncType::Full && !self.filled;
         self.plan.open = self.open_conflicts.keys().copied().collect();
         if let Some(reviewed) = &run.options.apply {
-            self.plan.allowed = Some(reviewed.of(&self.pair)?);
+            let mut allowed = reviewed.of(&self.pair)?;
+            allowed.met = std::mem::take(&mut self.met);
+            self.plan.allowed = Some(allowed);
         }
         // The first load has read every row.
         self.capture = if full || self.filled { "scan" } else { "digest" };
@@ -280,6 +285,12 @@ impl TableRun {
             altered: self.plan.altered,
             numbers,
         };
+        let known = intent.known;
+        if self.base.moved && self.plan.altered.remote * 2 > known && !run.options.force {
+            // It was known again by its table's age alone, and it holds other rows.
+            let error = SyncError::new(error::OTHER_DATABASE).with("side", Side::Remote);
+            return Err(error.in_table(&self.pair.name));
+        }
         let refusal = guard::check(&intent, run.settings.max_delete_percent);
         let Some(refusal) = refusal.filter(|_| !run.options.force) else { return Ok(()) };
         let error = match refusal {
@@ -413,7 +424,12 @@ fn source(view: &View<'_>, run: &Run, side: Side) -> Source {
         origin: Origin {
             identity: nature.identity.clone(),
             name: nature.name.clone(),
-            created: format!("{}{}", nature.birth, view.pair.tables[side].created),
+            // MySQL's servers have names of their own, which go with their data.
+            created: if nature.dialect == Dialect::MySql {
+                String::new()
+            } else {
+                format!("{}{}", nature.birth, view.pair.tables[side].created)
+            },
         },
         key: view.pair.key_names().map(ToOwned::to_owned).collect(),
         form: view.pair.form.clone(),

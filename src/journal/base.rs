@@ -69,6 +69,8 @@ pub struct Base {
     pub standing: Standing,
     stamp: Stamp,
     stored: bool,
+    /// Whether REMOTE was known again though it is not where it was.
+    pub moved: bool,
     /// How far each side had come at the end of the last sync, where that is known.
     pub seen: Option<PerSide<Seen>>,
 }
@@ -119,6 +121,7 @@ impl Base {
             standing: Standing::None,
             stamp,
             stored: false,
+            moved: false,
             seen: None,
         }
     }
@@ -144,6 +147,7 @@ impl Base {
         let seen = rows.first().and_then(|row| row[1].as_text());
         base.seen = seen.and_then(|seen| serde_json::from_str(seen).ok());
         base.standing = base.stamp.standing(stored);
+        base.moved = stored.is_some_and(|stored| base.stamp.has_moved(stored));
         if matches!(base.standing, Standing::None | Standing::Foreign | Standing::Elsewhere) {
             return Ok(base);
         }

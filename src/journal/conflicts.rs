@@ -65,6 +65,7 @@ struct Known {
     seen: String,
     kind: String,
     winner: Option<String>,
+    run_id: String,
 }
 
 /// The newest row of each of these keys, the open one where there is one.
@@ -81,6 +82,7 @@ async fn known(
         ("seen", TEXT),
         ("kind", TEXT),
         ("winner", TEXT),
+        ("run_id", TEXT),
     ];
     let mut known: HashMap<Vec<u8>, Known> = HashMap::new();
     for ordinals in ordinals.chunks(KEYS) {
@@ -98,6 +100,7 @@ async fn known(
                 seen: text(3).unwrap_or_default(),
                 kind: text(4).unwrap_or_default(),
                 winner: text(5),
+                run_id: text(6).unwrap_or_default(),
             };
             let newer = known
                 .get(ordinal)
@@ -151,7 +154,8 @@ pub async fn record(
         ];
         let old = known.get(&met.ordinal.to_be_bytes()[..]);
         let same = |old: &&Known| {
-            !met.applied
+            // The winner's version is written only now, unless this very run has tried before.
+            (!met.applied || old.run_id == run_id)
                 && old.seen == seen
                 && old.kind == kind
                 && old.winner == winner

@@ -6,6 +6,8 @@
 //! is still the lease's, so that a run that was taken for dead can do no harm when it wakes up.
 
 use super::lock::Locks;
+use std::time::Duration;
+
 use crate::endpoint::sql::{lease, own};
 use crate::endpoint::{Connection, Dialect, Fault, Nature, Statement};
 use crate::error::{self, Result, SyncError};
@@ -14,7 +16,7 @@ use crate::model::Value;
 /// How long a lease lasts that nobody renews.
 const SECONDS: u32 = 60;
 /// How often it is renewed where nothing is written.
-pub const BEAT: std::time::Duration = std::time::Duration::from_secs(15);
+pub const BEAT: Duration = Duration::from_secs(15);
 
 /// A table that is leased.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,16 +79,39 @@ pub async fn end_silent(connection: &mut Connection, nature: &Nature, table: &st
     }
     let rows = connection.fetch(&lease::find(nature.dialect, table)).await?;
     let Some(row) = rows.first() else { return Ok(false) };
-    let line = row[3].as_int().and_then(|line| i64::try_from(line).ok());
-    let (Some(line), Some(0), Some(_)) = (line, row[4].as_int(), row[2].as_text()) else {
+    let number = |at: usize| row[at].as_int().and_then(|number| i64::try_from(number).ok());
+    let (Some(id), Some(token), Some(line), Some(0), Some(_)) =
+        (number(0), number(1), number(3), number(4), row[2].as_text())
+    else {
         return Ok(false);
     };
     let holder = single(connection, &lease::holder(&Locks::name(nature, table))).await?;
-    if holder != line {
+    // Numbers of lines begin anew with the server.
+    let before = connection.fetch(&lease::uptime()).await?;
+    let uptime = before.first().and_then(|row| row[1].as_text()?.parse::<i64>().ok());
+    let silence = single(connection, &lease::silence(id)).await?;
+    if holder != line || uptime.is_none_or(|uptime| uptime < silence) {
         return Ok(false);
     }
-    tracing::warn!(table, line, "a run that has been silent for too long is ended");
-    connection.run(&lease::kill(line)).await.map(|_| true)
+    // Whoever has this row locked is at work.
+    let limit = connection.place().patience.lock;
+    connection
+        .wait_for_locks(Duration::from_secs(1))
+        .await
+        .map_err(|fault| fault.fatal(connection.place()))?;
+    let touched = connection.execute(&lease::touch((id, token))).await;
+    connection.wait_for_locks(limit).await.map_err(|fault| fault.fatal(connection.place()))?;
+    match touched {
+        Ok(1) => {}
+        Ok(_) | Err(Fault::LockWait | Fault::Deadlock) => return Ok(false),
+        Err(fault) => return Err(fault.fatal(connection.place())),
+    }
+    // It may be gone by now, or another account's.
+    let killed = connection.run(&lease::kill(line)).await.is_ok();
+    if killed {
+        tracing::warn!(table, line, "a run that was silent for too long was ended");
+    }
+    Ok(killed)
 }
 
 /// Whether the line that took a lease still stands. The lock of a file is held by a process of this machine, and whoever asks

@@ -44,6 +44,9 @@ impl Locks {
             let rows = connection.fetch(&statement).await?;
             return Ok(rows.first().and_then(|row| row[0].as_int()) == Some(1));
         }
+        if self.files.contains_key(table) {
+            return Ok(true);
+        }
         let path = std::env::temp_dir().join(format!("{name}.lock"));
         let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = opened.map_err(|problem| {

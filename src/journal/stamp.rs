@@ -19,7 +19,7 @@ pub struct Origin {
 impl Origin {
     /// Whether both are the same database. A server that was moved, renamed or put into a new container takes its data along:
     /// then the table is as old as it was, to the second, in a database of the same name. A copy that was restored elsewhere is
-    /// younger.
+    /// younger; that two tables were made in the same second is for a look at their rows to find.
     pub fn is(&self, other: &Self) -> bool {
         let as_old = !self.created.is_empty() && self.created == other.created;
         self.identity == other.identity || self.name == other.name && as_old
@@ -83,6 +83,12 @@ impl Stamp {
     pub fn databases(stored: &str) -> Option<PerSide<String>> {
         let stored: Self = serde_json::from_str(stored).ok()?;
         Some(stored.sides.map(|source| source.origin.identity))
+    }
+
+    /// Whether REMOTE is not where it was.
+    pub fn has_moved(&self, stored: &str) -> bool {
+        let then = Self::databases(stored);
+        then.is_some_and(|then| then.remote != self.sides.remote.origin.identity)
     }
 
     /// How a base with this stored stamp stands.

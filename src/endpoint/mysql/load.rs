@@ -93,7 +93,8 @@ impl LoadLine {
         let mut opened = Self { line, limit: place.patience.read };
         let unique = u8::from(!same_keys);
         let own = format!(
-            "SET SESSION foreign_key_checks=0,unique_checks={unique},sql_notes=1,max_error_count=64"
+            "SET SESSION foreign_key_checks=0,unique_checks={unique},sql_notes=1,max_error_count=64 \
+             /*M!100300 ,idle_write_transaction_timeout=0 */"
         );
         for sql in session::setup(place, Purpose::Write).chain([own]) {
             opened.run(sql).await?;

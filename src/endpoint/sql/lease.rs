@@ -79,3 +79,25 @@ pub fn holder(lock: &str) -> Statement {
 pub fn kill(line: i64) -> Statement {
     Statement::new(format!("KILL {line}")).plain()
 }
+
+/// Takes a lease's row that has run out, and changes nothing of it.
+pub fn touch((id, token): (i64, i64)) -> Statement {
+    Statement::new(
+        "UPDATE db_sync_lease SET token=token WHERE id=? AND token=? AND expires_at<=UTC_TIMESTAMP(6)",
+    )
+    .args([Value::Int(id.into()), Value::Int(token.into())])
+}
+
+/// For how many seconds nothing was heard of a lease's owner.
+pub fn silence(id: i64) -> Statement {
+    Statement::new(
+        "SELECT TIMESTAMPDIFF(SECOND,heartbeat_at,UTC_TIMESTAMP(6)) FROM db_sync_lease WHERE id=?",
+    )
+    .args([Value::Int(id.into())])
+    .cells([SIGNED])
+}
+
+/// For how many seconds the server has been there: behind the name of that number.
+pub fn uptime() -> Statement {
+    Statement::new("SHOW GLOBAL STATUS LIKE 'Uptime'").cells([TEXT, TEXT])
+}

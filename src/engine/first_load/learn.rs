@@ -174,9 +174,6 @@ impl<'a> Learner<'a> {
     }
 
     async fn write_rest(&mut self, line: &mut Connection) -> Result<Option<Base>> {
-        if let Some(lease) = &self.lease {
-            lease.renew(line).await?;
-        }
         match std::mem::replace(&mut self.waiting, Waiting::None) {
             Waiting::None => {}
             Waiting::Heaps(heaps) => {
@@ -203,6 +200,18 @@ impl<'a> Learner<'a> {
         let from = self.entries.first().map_or(0, |(first, _)| *first);
         self.write_entries(line, from).await?;
         Ok(self.base.clone())
+    }
+
+    /// Makes sure that no other run has taken this one's place, just before the rows are kept: on the line of what is remembered,
+    /// or on the one that `theirs` is.
+    ///
+    /// # Errors
+    /// `SYNC_009` where one has.
+    pub async fn fence(&mut self, theirs: Option<&mut Connection>) -> Result<()> {
+        match (&self.lease, theirs.or(self.local.as_mut())) {
+            (Some(lease), Some(line)) => lease.renew(line).await,
+            _ => Ok(()),
+        }
     }
 
     /// Keeps it all.

@@ -138,7 +138,11 @@ async fn remember(
     // A file takes one writer: what is remembered of a file's rows goes in with them.
     let one_file = target == Side::Local && run.dialect(target) == Dialect::Sqlite;
     let theirs = loader.line().filter(|_| one_file);
-    let Some(base) = learner.finish(theirs).await.map_err(said)? else { return Ok((None, false)) };
+    let Some(base) = learner.finish(theirs).await.map_err(said)? else {
+        let theirs = loader.line().filter(|_| one_file);
+        learner.fence(theirs).await.map_err(said)?;
+        return Ok((None, false));
+    };
     let (came, held) = tokio::join!(
         async {
             if let Some(line) = loader.line() {
@@ -163,6 +167,8 @@ async fn remember(
     if !came.map_err(said)? {
         return Err("the rows came out differently".to_owned());
     }
+    let theirs = loader.line().filter(|_| one_file);
+    learner.fence(theirs).await.map_err(said)?;
     Ok((Some(base), held.unwrap_or_default()))
 }
 

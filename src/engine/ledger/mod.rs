@@ -1,34 +1,32 @@
 //! Every table's turn in a run: its lock, its log rows, how it stands, and the report in the end.
 
+mod holding;
+
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use chrono::{SecondsFormat, Utc};
-use tokio::time::sleep;
 
 use super::create::Made;
 use super::preflight::Job;
 use super::preview::preview;
-use super::revival::may_pass;
 use super::table::TableRun;
 use super::{Lines, Run, reviewed, stops_everything};
-use crate::endpoint::{Connection, Dialect, Purpose};
+use crate::endpoint::{Connection, Purpose};
 use crate::error::{self, Code, Result, SyncError};
 use crate::journal::base::{self, Seen};
-use crate::journal::lease::{self, Lease};
+use crate::journal::lease::Lease;
 use crate::journal::lock::Locks;
 use crate::journal::runs::{self, Outcome, Pass, Status};
 use crate::journal::settings::{self, TableSettings};
 use crate::journal::undo;
-use crate::model::{PerSide, Side};
+use crate::model::{Key, PerSide, Side};
 use crate::note::{self, Note};
 use crate::plan::policy::{Direction, Policy, Strategy};
 use crate::plan::schema_match::TablePair;
 use crate::report::{
     Conflicts, Failure, PlannedChange, Report, Rows, TablePlan, TableReport, Written,
 };
-
-/// How often a table that another run has locked is looked at.
-const LOOK: Duration = Duration::from_millis(250);
 
 /// How a table stands.
 enum Standing {
@@ -44,6 +42,17 @@ enum Standing {
     Failed(SyncError, Option<Box<TableRun>>),
 }
 
+/// What a table had done before its line was lost and its turn began again.
+#[derive(Default)]
+struct Earlier {
+    written: PerSide<Written>,
+    conflicts: Conflicts,
+    collided: u64,
+    unsigned: Option<Side>,
+    /// Rows of a reviewed plan that were met.
+    met: HashSet<Key>,
+}
+
 /// One table's turn.
 pub struct Turn {
     /// How it is synced.
@@ -53,7 +62,7 @@ pub struct Turn {
     lease: Option<Lease>,
     logged: bool,
     /// What it had done when its line was lost.
-    earlier: (PerSide<Written>, Conflicts),
+    earlier: Earlier,
     changes: Option<(Vec<PlannedChange>, u64)>,
     plan: Option<TablePlan>,
     made: Made,
@@ -68,7 +77,11 @@ impl Turn {
             self.standing = match opened {
                 Ok(mut table) => {
                     table.lease = self.lease;
-                    (table.written, table.conflicts) = self.earlier;
+                    let Earlier { written, conflicts, collided, unsigned, met } =
+                        std::mem::take(&mut self.earlier);
+                    (table.written, table.conflicts, table.collided) =
+                        (written, conflicts, collided);
+                    (table.unsigned, table.met) = (unsigned, met);
                     Standing::Open(Box::new(table))
                 }
                 Err(error) => Standing::Failed(error, None),
@@ -139,10 +152,6 @@ impl Turn {
         }
     }
 
-    fn is_lost(&self, run: &Run) -> bool {
-        matches!(&self.standing, Standing::Failed(error, Some(_)) if may_pass(run, error))
-    }
-
     fn status(&self) -> Status {
         match (self.error(), self.known()) {
             (Some(error), _) if stops_everything(error.code()) => Status::Interrupted,
@@ -179,15 +188,17 @@ pub struct Ledger {
     /// In the order of the work.
     pub turns: Vec<Turn>,
     locks: Locks,
+    /// Whether any table was waited for: what was read of them before is old.
+    pub waited: bool,
 }
 
 impl Ledger {
-    /// Takes the tables' locks and notes that their passes begin; a dry run does neither.
+    /// Takes the tables' locks. [`Self::enter`] then notes that their passes begin.
     ///
     /// # Errors
     /// The failure with its code.
     pub async fn open(run: &Run, local: &mut Connection, jobs: Vec<Job>) -> Result<Self> {
-        let mut ledger = Self { turns: Vec::new(), locks: Locks::default() };
+        let mut ledger = Self { turns: Vec::new(), locks: Locks::default(), waited: false };
         for Job { settings, pair, made } in jobs {
             let made = made.unwrap_or_default();
             let standing = match (pair, made.waiting) {
@@ -195,137 +206,21 @@ impl Ledger {
                 (Err(_), Some((from, rows))) => Standing::ToMake(from, rows),
                 (Err(error), None) => Standing::Failed(error, None),
             };
-            let mut turn = Turn {
+            ledger.turns.push(Turn {
                 settings,
                 standing,
                 locked: false,
                 lease: None,
                 logged: false,
-                earlier: Default::default(),
+                earlier: Earlier::default(),
                 changes: None,
                 plan: None,
                 made,
                 worked: Duration::ZERO,
-            };
-            ledger.enter(run, local, &mut turn).await?;
-            ledger.turns.push(turn);
+            });
         }
+        ledger.hold(run, local).await?;
         Ok(ledger)
-    }
-
-    async fn enter(&mut self, run: &Run, local: &mut Connection, turn: &mut Turn) -> Result<()> {
-        let nature = &run.endpoints.local.nature;
-        let name = turn.settings.table.clone();
-        let until = Instant::now() + run.options.wait;
-        loop {
-            self.lock(run, local, turn).await?;
-            if turn.locked || Instant::now() >= until {
-                break;
-            }
-            run.cancel.check()?;
-            sleep(LOOK.min(run.options.wait)).await;
-        }
-        if run.options.dry_run {
-            // What another run is just writing is no plan of ours.
-            if !turn.locked {
-                turn.fail(SyncError::new(error::LOCKED).with("table", &name));
-            }
-            return Ok(());
-        }
-        if turn.locked {
-            runs::bury(local, nature.dialect, &name, run.started).await?;
-        } else {
-            turn.fail(SyncError::new(error::LOCKED).with("table", &name));
-        }
-        let directions: Vec<Direction> =
-            turn.passes().into_iter().map(Direction::pass_to).collect();
-        let passes: Vec<Pass<'_>> =
-            directions.iter().map(|direction| pass(run, turn, *direction)).collect();
-        runs::begin(local, nature.dialect, &passes).await?;
-        turn.logged = true;
-        Ok(())
-    }
-
-    /// Takes a table's lock and its lease, or neither. A dry run writes nothing, so it leases nothing.
-    async fn lock(&mut self, run: &Run, local: &mut Connection, turn: &mut Turn) -> Result<()> {
-        let nature = &run.endpoints.local.nature;
-        let name = &turn.settings.table;
-        turn.locked = self.locks.take(local, nature, name).await?;
-        let silent = !turn.locked && !run.options.dry_run;
-        if silent && lease::end_silent(local, nature, name).await? {
-            sleep(LOOK).await;
-            turn.locked = self.locks.take(local, nature, name).await?;
-        }
-        if turn.locked && !run.options.dry_run {
-            turn.lease = lease::take(local, nature.dialect, name, &run.run_id).await?;
-            if turn.lease.is_none() {
-                self.locks.give_back(local, nature, name).await?;
-                turn.locked = false;
-            }
-        }
-        Ok(())
-    }
-
-    /// Says again and again that this run is at work, on a line of its own, for as long as it is asked to.
-    pub fn heart(&self, run: &Run) -> impl Future<Output = ()> + use<> {
-        let leases: Vec<Lease> = self.turns.iter().filter_map(|turn| turn.lease).collect();
-        let endpoint = run.endpoints.local.clone();
-        async move {
-            loop {
-                sleep(lease::BEAT).await;
-                // The lock of a file ends with its process and with nothing else.
-                if endpoint.nature.dialect == Dialect::Sqlite {
-                    continue;
-                }
-                let Ok(mut line) = endpoint.connect(Purpose::Write).await else { continue };
-                for lease in &leases {
-                    // Whoever writes next is told.
-                    let _ = lease.renew(&mut line).await;
-                }
-                line.close().await;
-            }
-        }
-    }
-
-    /// Whether any table was given up because a line was lost.
-    pub fn any_lost(&self, run: &Run) -> bool {
-        self.turns.iter().any(|turn| turn.is_lost(run))
-    }
-
-    /// Puts the tables that were given up because a line was lost back to where they began; those that have finished stay so.
-    /// Answers whether there is any.
-    pub async fn revive(&mut self, run: &Run, local: &mut Connection, until: Instant) -> bool {
-        let mut turns = std::mem::take(&mut self.turns);
-        let mut revived = false;
-        for turn in &mut turns {
-            turn.standing =
-                match std::mem::replace(&mut turn.standing, Standing::ToMake(Side::Local, 0)) {
-                    Standing::Open(table) => Standing::Closed(table),
-                    Standing::Failed(error, Some(table)) if may_pass(run, &error) => {
-                        turn.earlier = (table.written, table.conflicts);
-                        Standing::Waiting(Box::new(table.pair))
-                    }
-                    other => other,
-                };
-            if !matches!(turn.standing, Standing::Waiting(_)) {
-                continue;
-            }
-            // The server may take a while to see that the former line is gone.
-            let locked = loop {
-                match self.lock(run, local, turn).await {
-                    Ok(()) if turn.locked => break Ok(()),
-                    Ok(()) if Instant::now() < until => sleep(LOOK).await,
-                    Ok(()) => break Err(SyncError::new(error::LOCKED)),
-                    Err(error) => break Err(error),
-                }
-            };
-            match locked {
-                Ok(()) => revived = true,
-                Err(error) => turn.fail(error),
-            }
-        }
-        self.turns = turns;
-        revived
     }
 
     /// Shows what would be done.
@@ -334,12 +229,17 @@ impl Ledger {
             let (mut shown, mut plan) = (None, None);
             turn.go_on(async |table| {
                 table.looks_settled = true;
-                plan = reviewed::plan(table)?;
+                if run.options.undo.is_none() {
+                    plan = reviewed::plan(table)?;
+                }
                 shown = Some(preview(run, lines, table).await?);
                 Ok(())
             })
             .await;
-            (turn.changes, turn.plan) = (shown, plan);
+            // What had finished when others began again was shown before.
+            if shown.is_some() {
+                (turn.changes, turn.plan) = (shown, plan);
+            }
         }
     }
 
@@ -370,8 +270,11 @@ impl Ledger {
     }
 
     async fn note_the_end(&mut self, run: &Run, lines: &mut Lines) -> Result<()> {
+        // A line that was idle may have been ended meanwhile, which nobody knows before it is used.
+        lines.local.rollback().await;
+        let noted = self.write_off(run, &mut lines.local).await;
         if !lines.local.is_ended() {
-            return self.write_off(run, &mut lines.local).await;
+            return noted;
         }
         let mut fresh = run.endpoints.local.connect(Purpose::Write).await?;
         let noted = self.write_off(run, &mut fresh).await;
@@ -387,7 +290,11 @@ impl Ledger {
                 let pass = pass(run, turn, Direction::pass_to(target));
                 runs::end(local, nature.dialect, &pass, &outcome(run, turn, target)).await?;
             }
-            let sync = run.options.undo.is_none() && run.options.resolve.is_none();
+            let mut sync = run.options.undo.is_none() && run.options.resolve.is_none();
+            if let Some(lease) = turn.lease {
+                // Whoever has taken this run's place knows better how the table stands.
+                sync &= lease.renew(local).await.is_ok();
+            }
             if let (Standing::Open(table) | Standing::Closed(table), true) = (&turn.standing, sync)
             {
                 let numbers = |side: Side| Seen {
@@ -481,11 +388,14 @@ impl Ledger {
 
 /// What is worth knowing of the run as a whole.
 fn notes(run: &Run) -> Vec<Note> {
+    let unplanned = run.options.apply.as_ref().map(|plan| plan.unplanned.join(", "));
+    let unplanned = unplanned.filter(|tables| !tables.is_empty());
+    let unplanned = unplanned.map(|tables| Note::new(note::UNPLANNED).with("tables", tables));
     let told = run.options.tables.is_empty() && !run.unconfigured.is_empty();
     let names = || Note::new(note::NOT_CONFIGURED).with("tables", run.unconfigured.join(", "));
     let open = run.settings.open_file.as_ref();
     let open = open.map(|path| Note::new(note::OPEN_ENV_FILE).with("path", path.display()));
-    open.into_iter().chain(told.then(names)).collect()
+    open.into_iter().chain(unplanned).chain(told.then(names)).collect()
 }
 
 fn pass<'a>(run: &'a Run, turn: &'a Turn, direction: Direction) -> Pass<'a> {
