@@ -5,7 +5,7 @@ use std::time::Duration;
 use db_sync::endpoint::Endpoint;
 use db_sync::engine::Options;
 use db_sync::engine::cancel::Cancel;
-use db_sync::engine::drive::block;
+use db_sync::engine::drive::{block, drive};
 use db_sync::journal::lock::Locks;
 use db_sync::model::Side;
 use db_sync::report::Report;
@@ -123,4 +123,44 @@ fn a_lock_whose_owner_has_long_been_silent_is_taken_over() {
         stranger.sql(&format!("DO GET_LOCK('{lock}',0)"));
         assert_eq!(pair.sync("").exit_code, 4, "{}", pair.name);
     });
+}
+
+#[test]
+fn two_first_runs_at_once_register_the_same_tables() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    for number in 0..20 {
+        pair.both(&format!("CREATE TABLE t{number} (id INTEGER NOT NULL PRIMARY KEY)"));
+    }
+    pair.remote.sql("INSERT INTO t0 VALUES (1)");
+    let settings = [(); 4].map(|()| pair.settings(&[]).unwrap());
+    let ended = std::thread::scope(|scope| {
+        let runs = settings.map(|settings| {
+            scope.spawn(|| {
+                let wait = Duration::from_secs(30);
+                let options = Options { wait, ..options("") };
+                drive(settings, options, &Cancel::default()).map(|report| report.exit_code)
+            })
+        });
+        runs.map(|run| run.join().unwrap())
+    });
+    assert_eq!(ended, [Ok(0), Ok(0), Ok(0), Ok(0)]);
+    assert_eq!(
+        pair.local.cell("SELECT COUNT(*) FROM db_sync_config WHERE table_name LIKE 't%'"),
+        "20"
+    );
+    pair.assert_settled("");
+}
+
+/// A run forgets old pre-images in the end; those that another run is just storing are none of them.
+#[test]
+fn nobody_waits_for_pre_images_of_others() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    begun(&pair);
+    let mut other = pair.local.held_line();
+    other.sql("START TRANSACTION");
+    other.sql("INSERT INTO db_sync_undo (run_id,table_name,side,action,row_key,created_at) VALUES ('x','x','LOCAL','DELETE','{}','2020-01-01')");
+    let report = pair.try_sync(options(""), &[("DB_SYNC_LOCK_WAIT", "2")]).unwrap();
+    assert_eq!((report.exit_code, written(&report)), (0, 1), "{report:#?}");
+    other.sql("ROLLBACK");
+    pair.assert_settled("");
 }

@@ -18,3 +18,4 @@ class DbSyncConfig(AppConfig):
         from db_sync import checks
 
         register(checks.settings_are_complete)
+        register(checks.queue_is_configured)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::moment;
 use crate::config::bad_direction;
 use crate::endpoint::sql::{SIGNED, TEXT, own};
-use crate::endpoint::{Connection, Dialect};
+use crate::endpoint::{Connection, Dialect, Fault, RowFault};
 use crate::error::{self, Result, SyncError};
 use crate::model::{Row, Value};
 use crate::plan::policy::Policy;
@@ -119,20 +119,22 @@ pub async fn register(
         "updated_at",
     ];
     let now = moment(DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now));
-    for tables in tables.chunks(100) {
-        let rows = tables.iter().map(|table| {
-            vec![
-                Value::text(&table.table),
-                Value::Int(table.enabled.into()),
-                Value::text(table.policy.sync_type.as_str()),
-                Value::text(table.policy.direction.as_str()),
-                Value::text(table.policy.strategy.as_str()),
-                Value::Int(table.priority.into()),
-                now.clone(),
-                now.clone(),
-            ]
-        });
-        connection.run(&own::insert(dialect, TABLE, &columns, rows.collect())).await?;
+    // Two first runs may register the same tables at once: the rows are the same then, and one of each is enough.
+    for table in tables {
+        let row = vec![vec![
+            Value::text(&table.table),
+            Value::Int(table.enabled.into()),
+            Value::text(table.policy.sync_type.as_str()),
+            Value::text(table.policy.direction.as_str()),
+            Value::text(table.policy.strategy.as_str()),
+            Value::Int(table.priority.into()),
+            now.clone(),
+            now.clone(),
+        ]];
+        match connection.execute(&own::insert(dialect, TABLE, &columns, row)).await {
+            Ok(_) | Err(Fault::Row(RowFault::Duplicate)) => {}
+            Err(fault) => return Err(fault.fatal(connection.place())),
+        }
     }
     Ok(())
 }

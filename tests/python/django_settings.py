@@ -4,6 +4,7 @@ SECRET_KEY = "for tests"  # noqa: S105
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
+    "django_q",
     "db_sync",
     "shop",
     "every_field",
@@ -15,3 +16,4 @@ DATABASES = {
 DATABASE_ROUTERS = ["db_sync.routers.SyncRouter"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
+Q_CLUSTER = {"name": "tests", "orm": "default", "timeout": 600, "retry": 660, "catch_up": False}

@@ -118,6 +118,12 @@ def prepare_mariadb() -> None:
         raise CannotPrepareError("mariadb-install-db is missing")
 
 
+def prepare_redis() -> None:
+    """See to it that ``redis-server`` is here."""
+    if shutil.which("redis-server") is None:
+        apt_install("redis-server")
+
+
 def mysqld_on_path() -> str | None:
     """Return the path of a real MySQL server, if there is one."""
     found = shutil.which("mysqld")
@@ -399,6 +405,7 @@ def main() -> int:
     if asked.verb == "prepare":
         try:
             prepare_mariadb()
+            prepare_redis()
         except CannotPrepareError as problem:
             say(f"servers: {problem}")
             return 2

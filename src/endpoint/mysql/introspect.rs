@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::foreign_keys;
 use crate::endpoint::introspect::{self, Trigger};
 use crate::endpoint::sql::{SIGNED, TEXT, UNSIGNED};
 use crate::endpoint::{Connection, Dialect, Statement};
@@ -26,15 +27,6 @@ const COLUMNS: &str = "SELECT TABLE_NAME,COLUMN_NAME,DATA_TYPE,COLUMN_TYPE,IS_NU
 const INDEXES: &str = "SELECT TABLE_NAME,INDEX_NAME,IFNULL(COLUMN_NAME,''),CAST(IFNULL(SUB_PART,0) AS UNSIGNED),NON_UNIQUE,INDEX_TYPE \
     FROM information_schema.STATISTICS WHERE TABLE_SCHEMA=DATABASE() \
     ORDER BY TABLE_NAME,INDEX_NAME='PRIMARY' DESC,INDEX_NAME,SEQ_IN_INDEX";
-
-/// Children in other databases of the server count too: a cascade reaches them as well. Of parents in other databases nothing is
-/// known but that there are such.
-const FOREIGN_KEYS: &str = "SELECT k.TABLE_NAME,k.CONSTRAINT_NAME,k.COLUMN_NAME,k.REFERENCED_TABLE_NAME,k.REFERENCED_COLUMN_NAME,r.DELETE_RULE,r.UPDATE_RULE,\
-    IF(k.TABLE_SCHEMA=DATABASE(),'',k.TABLE_SCHEMA),IF(k.REFERENCED_TABLE_SCHEMA=DATABASE(),'',k.REFERENCED_TABLE_SCHEMA) \
-    FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r \
-    ON r.CONSTRAINT_SCHEMA=k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME=k.CONSTRAINT_NAME AND r.TABLE_NAME=k.TABLE_NAME \
-    WHERE k.REFERENCED_TABLE_SCHEMA=DATABASE() OR k.TABLE_SCHEMA=DATABASE() AND k.REFERENCED_TABLE_SCHEMA IS NOT NULL \
-    ORDER BY k.TABLE_SCHEMA,k.TABLE_NAME,k.CONSTRAINT_NAME,k.ORDINAL_POSITION";
 
 /// MariaDB's JSON is a LONGTEXT with this check.
 const JSON_CHECKS: &str = "SELECT TABLE_NAME,CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS \
@@ -110,9 +102,7 @@ pub async fn tables(
         // A part of a column, or an expression, does not identify a row by its cells.
         table.uniques.retain(|unique| !unique.columns.contains(&usize::MAX));
     }
-    let foreign_keys =
-        connection.fetch(&Statement::new(FOREIGN_KEYS).cells(vec![TEXT; 9]).plain()).await?;
-    add_foreign_keys(&mut tables, &foreign_keys);
+    add_foreign_keys(&mut tables, &foreign_keys::rows(connection, dialect).await?);
     let triggers = connection.fetch(&Statement::new(TRIGGERS).cells(vec![TEXT; 4]).plain()).await?;
     // Only before a row is there can a trigger change it.
     let bends = |row: &Row, event: &str| text(row, 2) == "BEFORE" && text(row, 3) == event;

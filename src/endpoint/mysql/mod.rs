@@ -3,6 +3,7 @@
 //! Nothing here knows which side it is on, nor makes SQL text for synced tables.
 
 pub mod flavor;
+pub mod foreign_keys;
 pub mod introspect;
 pub mod load;
 pub mod session;

@@ -319,6 +319,18 @@ impl Ledger {
                 self.locks.give_back(local, nature, &turn.settings.table).await?;
             }
         }
+        // Another run may be storing what lies beside that; there is no hurry, and a failure here is none of this run's.
+        if let Err(error) = self.housekeeping(run, local).await {
+            tracing::debug!(%error, "nothing is pruned this time");
+        }
+        Ok(())
+    }
+
+    async fn housekeeping(&self, run: &Run, local: &mut Connection) -> Result<()> {
+        let nature = &run.endpoints.local.nature;
+        let place = local.place().clone();
+        let impatient = local.wait_for_locks(Duration::from_secs(1)).await;
+        impatient.map_err(|fault| fault.fatal(&place))?;
         let days = |days: u32| Utc::now() - chrono::Duration::days(days.into());
         if run.settings.log_retention_days > 0 {
             runs::prune(local, nature.dialect, days(run.settings.log_retention_days)).await?;

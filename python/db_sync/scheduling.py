@@ -1,0 +1,245 @@
+"""The schedule on Django Q2: one row, by which a cluster runs the sync every so many minutes.
+
+Django Q2 does not keep names of schedules apart, and an older installation may have left a row of
+another name that calls our task: whatever calls it every so many minutes counts as the schedule,
+and enabling leaves one of it. Schedules of other kinds (daily, cron), which somebody made by hand
+for the same task, are none of our business.
+
+Importing this module needs no Django Q2; using it does.
+"""
+
+import ast
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from db_sync import _native
+
+NAME = "db_sync"
+TASK = "db_sync.tasks.run_scheduled_sync"
+TABLE_TASK = "db_sync.tasks.sync_table"
+# A failed run is not queued again: the next slot is its repetition. Without this, Django Q2 would
+# repeat every failed run for ever, beside the schedule.
+_OPTIONS = {"ack_failure": True}
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSettings:
+    """What the settings say of automatic runs.
+
+    Attributes:
+        enabled: `DB_SYNC_ENABLED`; where it is False the schedule fires and the task does nothing.
+        interval: Minutes between two runs.
+        direction: The direction of tables that a run registers.
+        sync_type: Their sync type.
+    """
+
+    enabled: bool
+    interval: int
+    direction: str
+    sync_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleStatus:
+    """How the schedule stands.
+
+    Attributes:
+        enabled: Whether there is a schedule that fires.
+        kind: Its type as Django Q2 names it, usually `MINUTES`; empty without a schedule.
+        minutes: Its interval; None without a schedule, and for one that is no longer `MINUTES`.
+        next_run: When it fires next, or None.
+        last_run: When the latest run that has ended was started, or None.
+        successes: Runs that ended well, as far as Django Q2 keeps them (its `save_limit`).
+        failures: Runs that failed.
+        settings: What the settings say now.
+    """
+
+    enabled: bool
+    kind: str
+    minutes: int | None
+    next_run: datetime | None
+    last_run: datetime | None
+    successes: int
+    failures: int
+    settings: ScheduleSettings
+
+
+def read_settings(env_file: str | os.PathLike[str] | None = None) -> ScheduleSettings:
+    """Reads what concerns automatic runs.
+
+    Args:
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        The settings as they are now.
+
+    Raises:
+        ConfigError: Keys are missing or hold values that are not allowed.
+    """
+    told = json.loads(_native.settings(None if env_file is None else os.fspath(env_file)))
+    return ScheduleSettings(
+        enabled=told["enabled"],
+        interval=told["interval"],
+        direction=told["direction"],
+        sync_type=told["sync_type"],
+    )
+
+
+def enable(env_file: str | os.PathLike[str] | None = None) -> ScheduleSettings:
+    """Makes the schedule, or brings it up to date; doing so again changes nothing.
+
+    A schedule that is new or changed fires as soon as a cluster looks.
+
+    Args:
+        env_file: The settings' file that the task shall read too; without it the one that the
+            schedule has, otherwise `.env` in the cluster's working directory.
+
+    Returns:
+        The settings that were taken.
+
+    Raises:
+        ConfigError: The settings are wrong; nothing is changed.
+        ImproperlyConfigured: Django Q2 is not there.
+        DatabaseError: Its tables are not.
+    """
+    return _establish(env_file, anew=False)
+
+
+def restart(env_file: str | os.PathLike[str] | None = None) -> ScheduleSettings:
+    """Reads the settings again and begins anew: the schedule fires as soon as a cluster looks.
+
+    Args:
+        env_file: As for `enable`.
+
+    Returns:
+        The settings that were taken.
+
+    Raises:
+        ConfigError, ImproperlyConfigured, DatabaseError: As for `enable`.
+    """
+    return _establish(env_file, anew=True)
+
+
+def disable() -> None:
+    """Removes the schedule. What Django Q2 remembers of past runs stays.
+
+    Raises:
+        ImproperlyConfigured: Django Q2 is not there.
+        DatabaseError: Its tables are not.
+    """
+    for row in _rows():
+        row.delete()
+
+
+def status() -> ScheduleStatus:
+    """Tells how the schedule stands.
+
+    Returns:
+        The schedule, the runs that Django Q2 remembers, and the settings.
+
+    Raises:
+        ConfigError: The settings are wrong.
+        ImproperlyConfigured: Django Q2 is not there.
+        DatabaseError: Its tables are not.
+    """
+    queue = _queue()
+    row = next(iter(_rows()), None)
+    names = vars(queue.Schedule).items()
+    kinds = {code: name for name, code in names if name.isupper() and isinstance(code, str)}
+    runs = queue.Task.objects.filter(func=TASK)
+    return ScheduleStatus(
+        enabled=row is not None and row.repeats != 0,
+        kind="" if row is None else kinds.get(row.schedule_type, row.schedule_type),
+        minutes=row.minutes if row and row.schedule_type == queue.Schedule.MINUTES else None,
+        next_run=None if row is None else row.next_run,
+        last_run=runs.order_by("-started").values_list("started", flat=True).first(),
+        successes=runs.filter(success=True).count(),
+        failures=runs.filter(success=False).count(),
+        settings=read_settings(_env_file(row)),
+    )
+
+
+def enqueue_table(name: str, **options: Any) -> str:
+    """Has a cluster sync one table, soon.
+
+    Args:
+        name: The table.
+        options: As for `db_sync.tasks.sync_table`.
+
+    Returns:
+        The task's id in Django Q2.
+
+    Raises:
+        ImproperlyConfigured: Django Q2 is not there.
+    """
+    _queue()
+    from django_q.tasks import async_task
+
+    queued: str = async_task(TABLE_TASK, name, **options, q_options={**_OPTIONS, "group": NAME})
+    return queued
+
+
+def _establish(env_file: str | os.PathLike[str] | None, *, anew: bool) -> ScheduleSettings:
+    schedule = _queue().Schedule
+    row = next(iter(_rows()), None)
+    path = _env_file(row) if env_file is None else os.path.abspath(env_file)
+    settings = read_settings(path)
+    arguments = {"q_options": _OPTIONS, **({} if path is None else {"env_file": path})}
+    wanted = {
+        "name": NAME,
+        "func": TASK,
+        "args": None,
+        "kwargs": repr(arguments),
+        "schedule_type": schedule.MINUTES,
+        "minutes": settings.interval,
+        "repeats": -1,
+    }
+    if anew or row is None or any(getattr(row, key) != wanted[key] for key in wanted):
+        wanted["next_run"] = timezone.now()
+        # A cluster may be writing the row's other columns right now, and the row may be gone.
+        if row is None or not schedule.objects.filter(pk=row.pk).update(**wanted):
+            schedule.objects.create(**wanted)
+    # Whoever enabled it at the same time looks after having written too, so one row stays.
+    for other in _rows()[1:]:
+        other.delete()
+    return settings
+
+
+def _rows() -> list[Any]:
+    """Finds the schedule, the row that counts first."""
+    schedule = _queue().Schedule
+    ours = Q(name=NAME) | Q(func=TASK, schedule_type=schedule.MINUTES)
+    return sorted(schedule.objects.filter(ours), key=lambda row: (row.name != NAME, row.pk))
+
+
+def _env_file(row: Any) -> str | None:
+    """Names the settings' file that the row hands to the task, where there is a row."""
+    try:
+        path: str | None = ast.literal_eval(row.kwargs).get("env_file")
+    except (SyntaxError, ValueError, TypeError, AttributeError):
+        # No row, no arguments, or in one of the other notations that Django Q2 knows.
+        return None
+    return path
+
+
+def _queue() -> Any:
+    """Gives Django Q2's models."""
+    if not apps.is_installed("django_q"):
+        raise ImproperlyConfigured(
+            _(
+                "Scheduling needs Django Q2: pip install 'django-db-sync[scheduler]', add "
+                "'django_q' to INSTALLED_APPS, and run migrate."
+            )
+        )
+    from django_q import models
+
+    return models

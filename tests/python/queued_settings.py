@@ -1,0 +1,38 @@
+"""The example shop with Django Q2; what a test wants of the cluster is in SHOP_CLUSTER."""
+
+import json
+import os
+
+from shop_site.settings import (
+    DATABASE_ROUTERS,
+    DATABASES,
+    DEFAULT_AUTO_FIELD,
+    INSTALLED_APPS,
+    LANGUAGE_CODE,
+    SECRET_KEY,
+    USE_TZ,
+)
+
+__all__ = [
+    "DATABASES",
+    "DATABASE_ROUTERS",
+    "DEFAULT_AUTO_FIELD",
+    "INSTALLED_APPS",
+    "LANGUAGE_CODE",
+    "Q_CLUSTER",
+    "SECRET_KEY",
+    "USE_TZ",
+]
+
+INSTALLED_APPS += ["django_q"]
+Q_CLUSTER = {
+    "name": "shop",
+    "workers": 2,
+    "timeout": 60,
+    "retry": 70,
+    "catch_up": False,
+    "poll": 0.05,
+    # With this a cluster looks for what is due as soon as it has started.
+    "guard_cycle": 30,
+    **json.loads(os.environ.get("SHOP_CLUSTER", "{}")),
+}
