@@ -286,8 +286,9 @@ impl TableRun {
             numbers,
         };
         let known = intent.known;
-        if self.base.moved && self.plan.altered.remote * 2 > known && !run.options.force {
-            // It was known again by its table's age alone, and it holds other rows.
+        let doubtful = deletes.local > 0 || self.plan.altered.remote * 2 > known;
+        if self.base.moved && doubtful && !run.options.force {
+            // It was known again by its table's age alone: a copy that was made in the same second, or lags, looks like that too.
             let error = SyncError::new(error::OTHER_DATABASE).with("side", Side::Remote);
             return Err(error.in_table(&self.pair.name));
         }

@@ -206,7 +206,7 @@ class FaultProxy:
 
     def __init__(self, server_port: int, *rules: Rule, host: str = HOST) -> None:
         """Takes a port, and does nothing else before the `with` block begins."""
-        self._server = (host, server_port)
+        self._server = self._next = (host, server_port)
         self._armed = [Armed(rule) for rule in rules]
         self._lock = threading.Lock()
         self._open: list[_Line] = []
@@ -237,6 +237,10 @@ class FaultProxy:
     def strikes(self) -> int:
         """How often the rules of the script have struck."""
         return sum(armed.strikes for armed in self._armed)
+
+    def fail_over_to(self, server_port: int) -> None:
+        """Has lines lead to another server once a rule has struck."""
+        self._next = (self._server[0], server_port)
 
     def script(self, *rules: Rule) -> None:
         """Gives lines that come from now on other rules; counts begin anew."""
@@ -308,7 +312,7 @@ class FaultProxy:
                     self._deaf.append(client)
                 return
         try:
-            server = socket.create_connection(self._server)
+            server = socket.create_connection(self._next if self.strikes else self._server)
         except OSError:
             client.close()
             return

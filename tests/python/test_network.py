@@ -266,3 +266,30 @@ def test_a_slow_line_is_no_silent_one(side: str, tmp_path: Path) -> None:
         with FaultProxy(port_of(sides, side), *slow) as proxy:
             outcome = sides.sync(**at(side, proxy), **IMPATIENT)
         assert (outcome.status, outcome.written) == (0, LOADED), outcome.out
+
+
+def test_a_server_that_knows_less_takes_the_place_of_remote(sides: Sides) -> None:
+    """A replica that lags is no REMOTE that has deleted rows."""
+    replica = Database(sides.local.server)
+    known = sides.remote.name
+    try:
+        replica.query(f"CREATE DATABASE {known}")
+        replica.query(f"USE {known}")
+        replica.query(TABLE)
+        replica.query("INSERT INTO t SELECT seq, 'old' FROM seq_1_to_250")
+        sides.local.query("UPDATE t SET v = 'new' WHERE id = 7")
+        cut = AtStatement("COMMIT", reached=False)
+        with FaultProxy(port_of(sides, "REMOTE"), Rule(cut)) as proxy:
+            proxy.fail_over_to(replica.server.port)
+            outcome = sides.sync(**at("REMOTE", proxy))
+            assert (outcome.status, outcome.codes) == (1, {"DB_CONN_001"}), outcome.out
+            assert len(sides.local.rows()) == 300
+            # A run of its own asks about such a server.
+            asked = sides.sync(**at("REMOTE", proxy))
+            assert (asked.status, asked.codes) == (1, {"SYNC_008"}), asked.out
+        assert len(sides.local.rows()) == 300
+        assert len(replica.query("SELECT id FROM t")) == 250
+    finally:
+        replica.query(f"DROP DATABASE IF EXISTS {known}")
+        replica.drop()
+    sides.assert_completes()
