@@ -147,6 +147,13 @@ fn a_one_way_table_is_written_on_its_target_alone() {
         assert_eq!(pair.remote.sql(ROWS), before, "{}", pair.name);
         assert_eq!(pair.local.cell("SELECT v FROM t WHERE id=4"), "remote", "{}", pair.name);
         assert_eq!(pair.local.cell("SELECT price FROM t WHERE id=1"), "9.99", "{}", pair.name);
+        // What was decided is no news, until the source changes the row again.
+        assert_eq!(state(pair), "2", "{}", pair.name);
+        pair.sync(flags);
+        assert_eq!(state(pair), "2", "{}", pair.name);
+        pair.remote.sql("UPDATE t SET v='again' WHERE id=1");
+        pair.sync("--direction REMOTE_TO_LOCAL");
+        assert_eq!(pair.local.cell("SELECT v FROM t WHERE id=1"), "again", "{}", pair.name);
     });
 }
 

@@ -114,10 +114,18 @@ pub async fn end_silent(connection: &mut Connection, nature: &Nature, table: &st
     Ok(killed)
 }
 
-/// Whether the line that took a lease still stands. The lock of a file is held by a process of this machine, and whoever asks
-/// holds it already.
+/// Whether the line that took a lease still stands; of a file, the process.
 async fn is_there(connection: &mut Connection, dialect: Dialect, line: i64) -> Result<bool> {
-    Ok(dialect != Dialect::Sqlite && single(connection, &lease::lines(line)).await? > 0)
+    if dialect != Dialect::Sqlite {
+        return Ok(single(connection, &lease::lines(line)).await? > 0);
+    }
+    // Whoever asks holds the file's lock, but processes with temporary folders of their own do not see each other's. Where there
+    // is no such folder of processes, the lock has to do.
+    let own = line == i64::from(std::process::id());
+    let process = std::fs::read_to_string(format!("/proc/{line}/stat")).unwrap_or_default();
+    let state = process.rsplit(") ").next().and_then(|rest| rest.chars().next());
+    // One that has ended and that nobody has asked about is a Z.
+    Ok(!own && state.is_some_and(|state| state != 'Z'))
 }
 
 async fn single(connection: &mut Connection, statement: &Statement) -> Result<i64> {
