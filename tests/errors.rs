@@ -307,6 +307,35 @@ fn a_side_that_was_restored_is_asked_about() {
     }
 }
 
+/// Keys that nobody counts up tell nothing, but the rows' own dates do.
+#[test]
+fn a_side_whose_rows_are_older_than_they_were_is_asked_about() {
+    each_pairing(|pair| {
+        pair.both(
+            "CREATE TABLE t (id CHAR(36) NOT NULL PRIMARY KEY, v VARCHAR(20), updated_at DATETIME)",
+        );
+        pair.both("CREATE INDEX dated ON t (updated_at)");
+        let row = |id: u32, day: u32| format!("('key{id}','row','2026-01-{day:02} 10:00:00')");
+        let rows: Vec<String> = (1..151).map(|id| row(id, 1)).collect();
+        pair.remote.sql(&format!("INSERT INTO t VALUES {}", rows.join(",")));
+        pair.sync("");
+        pair.remote.sql("UPDATE t SET v='new',updated_at='2026-01-02 10:00:00' WHERE id<'key2'");
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+        // The newest row goes: that alone says nothing.
+        pair.remote.sql("UPDATE t SET updated_at='2026-01-03 10:00:00' WHERE id='key150'");
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+        pair.remote.sql("DELETE FROM t WHERE id='key150'");
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+        pair.remote.sql("UPDATE t SET v='row',updated_at='2026-01-01 10:00:00' WHERE id<'key2'");
+        let report = pair.sync("");
+        let refused = failure(&report, "SYNC_008");
+        assert!(refused.message.contains("updated_at"), "{}: {report:#?}", pair.name);
+        assert_ne!(pair.local.cell("SELECT COUNT(*) FROM t WHERE v='new'"), "0");
+        assert_eq!(pair.sync("--force").exit_code, 0, "{}", pair.name);
+        pair.assert_settled("");
+    });
+}
+
 #[test]
 fn another_database_and_swapped_sides_are_asked_about() {
     for kind in [("MARIADB", "MARIADB2"), ("SQLITE", "SQLITE")] {

@@ -63,6 +63,8 @@ pub struct Plan {
     pub attempts: HashMap<Key, Attempt>,
     /// What alone may be written, where somebody has reviewed a plan.
     pub allowed: Option<Allowed>,
+    /// Whether what only changes the base is to be done.
+    pub for_the_base: bool,
     /// Keys with an open conflict row that this plan has not met yet.
     pub open: HashSet<u64>,
 }
@@ -85,6 +87,7 @@ impl Plan {
             done,
             attempts: HashMap::new(),
             allowed: None,
+            for_the_base: true,
             open: HashSet::new(),
         }
     }
@@ -131,7 +134,7 @@ impl Plan {
                 self.writes[to].of(write).push(item)
             }
             None if decision.conflict.is_some() || decision.skipped => self.left.push(item),
-            None if decision.base != BaseStep::Keep => self.steps.push(item),
+            None if decision.base != BaseStep::Keep && self.for_the_base => self.steps.push(item),
             None => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::mem::discriminant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use tokio::sync::Mutex;
 
 use super::carry_over::carry_over;
@@ -59,6 +59,8 @@ pub struct TableRun {
     pub plan: Plan,
     /// Rows on each side.
     pub rows: PerSide<u64>,
+    /// When any row of each side was last written, where that is known at once.
+    pub newest: PerSide<Option<String>>,
     /// Rows looked at.
     pub scanned: u64,
     /// Rows written on each side.
@@ -143,6 +145,7 @@ impl TableRun {
             lease: None,
             surplus: bag::Surplus::new(),
             rows: PerSide::default(),
+            newest: PerSide::default(),
             scanned: 0,
             written: PerSide::default(),
             conflicts: Conflicts::default(),
@@ -201,6 +204,7 @@ impl TableRun {
             self.note(Note::new(note::NO_CAPTURE).with("capture", asked.as_str()));
         }
         self.rows = self.compare(run, lines, &views, full).await?;
+        self.date(lines, &views).await?;
         self.refuse_moved();
         self.scanned = self.rows.remote.max(self.rows.local);
         self.looks_settled = self.plan.writes_nothing() && self.plan.moved == 0;
@@ -230,6 +234,16 @@ impl TableRun {
             return Ok(PerSide::new(Side::Remote, Side::Local).map(rows));
         }
         compare_changes(&mut asked, views, base, plan, run).await
+    }
+
+    /// Asks both sides when any of their rows was last written.
+    async fn date(&mut self, lines: &mut Lines, views: &PerSide<View<'_>>) -> Result<()> {
+        let (remote, local) = tokio::join!(
+            read::newest(&mut lines.snapshots.remote, &views.remote),
+            read::newest(&mut lines.snapshots.local, &views.local),
+        );
+        self.newest = PerSide::new(remote?, local?);
+        Ok(())
     }
 
     /// Rows of a reviewed plan that are not what they were when it was made have failed; what it says nothing of waits.
@@ -272,9 +286,14 @@ impl TableRun {
             PerSide::new(self.plan.planned.remote.deleted, self.plan.planned.local.deleted);
         let sides = PerSide::new(Side::Remote, Side::Local);
         let numbers = sides.map(|side| {
-            let then = self.base.seen.filter(|_| !self.base.is_none())?[side];
-            let now = Numbers { next: self.pair.tables[side].next_number, rows: self.rows[side] };
-            Some((Numbers { next: then.next, rows: then.rows }, now))
+            let then = &self.base.seen.as_ref().filter(|_| !self.base.is_none())?[side];
+            let now = Numbers {
+                next: self.pair.tables[side].next_number,
+                rows: self.rows[side],
+                newest: self.newest[side].as_deref().and_then(moment),
+            };
+            let newest = then.newest.as_deref().and_then(moment);
+            Some((Numbers { next: then.next, rows: then.rows, newest }, now))
         });
         let lows = self.base.lows();
         let intent = Intent {
@@ -305,6 +324,7 @@ impl TableRun {
                 .with("side", side)
                 .with("then", then)
                 .with("now", now),
+            Refusal::OlderRows { side } => SyncError::new(error::OLDER_ROWS).with("side", side),
             Refusal::TooManyDeletes { side, deletes, rows } => {
                 SyncError::new(error::TOO_MANY_DELETES)
                     .with("side", side)
@@ -346,6 +366,7 @@ impl TableRun {
             }
             _ => self.rows = self.compare(run, lines, &views, false).await?,
         }
+        self.date(lines, &views).await?;
         self.refuse_moved();
         self.conflicts.add(self.plan.conflicts);
         self.skipped += self.plan.skipped;
@@ -416,6 +437,12 @@ impl TableRun {
     pub fn row_json(&self, cells: &Row) -> serde_json::Value {
         row::object(self.pair.columns.iter().map(|column| column.name.as_str()).zip(cells))
     }
+}
+
+/// A time as a server or Django spells it.
+fn moment(text: &str) -> Option<NaiveDateTime> {
+    let time = text.get(..19)?.replace('T', " ");
+    NaiveDateTime::parse_from_str(&time, "%Y-%m-%d %H:%M:%S").ok()
 }
 
 /// What one side's signatures are made from.

@@ -76,12 +76,15 @@ pub struct Base {
 }
 
 /// How far a side had come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// How many rows it had.
     pub rows: u64,
     /// The next number that it would have given a row; 0 where it numbers none.
     pub next: u64,
+    /// When any of its rows was last written, where that is known at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<String>,
 }
 
 fn number(value: &Value) -> Option<u64> {
@@ -173,6 +176,12 @@ impl Base {
     #[must_use]
     pub fn emptied(&self) -> Self {
         Self { chunks: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// The same base as if nothing were remembered.
+    #[must_use]
+    pub fn forgotten(&self) -> Self {
+        Self { standing: Standing::None, ..self.emptied() }
     }
 
     /// Whether there is no base (a first sync).

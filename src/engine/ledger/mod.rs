@@ -300,6 +300,7 @@ impl Ledger {
                 let numbers = |side: Side| Seen {
                     rows: table.rows[side],
                     next: table.pair.tables[side].next_number,
+                    newest: table.newest[side].clone(),
                 };
                 let seen = PerSide::new(Side::Remote, Side::Local).map(numbers);
                 base::see(local, nature.dialect, &table.base, seen).await?;
