@@ -78,6 +78,8 @@ fn a_leased_table_is_left_alone_until_its_owner_is_gone() {
             assert_eq!(wait(pair, 30).exit_code, 0, "{}", pair.name);
             pair.remote.sql("DELETE FROM t WHERE id=2");
         }
+        assert_eq!(wait(pair, u64::MAX).exit_code, 0, "{}", pair.name);
+        pair.remote.sql("INSERT INTO t VALUES (2,'b')");
         // Its line is gone: nobody need wait for the end of the lease.
         lease(pair, "4000000000", 60);
         let report = pair.sync("");

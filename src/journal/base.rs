@@ -39,7 +39,7 @@ pub async fn databases(
     Ok(rows.iter().filter_map(|row| Stamp::databases(row[0].as_text()?)).collect())
 }
 
-/// Notes how far each side has come with a table, and how their databases are known again.
+/// Notes how far each side has come with a table, and (`known`) how their databases are known again.
 ///
 /// # Errors
 /// The failure with its code.
@@ -48,11 +48,12 @@ pub async fn see(
     dialect: Dialect,
     base: &Base,
     seen: PerSide<Seen>,
+    known: bool,
 ) -> Result<()> {
     let seen = Value::Text(serde_json::to_string(&seen).unwrap_or_default());
     let name = [("table_name", Value::text(&base.table))];
     let mut set = vec![("seen", seen)];
-    if base.standing == Standing::Current {
+    if known && base.standing == Standing::Current {
         set.push(("stamp", Value::Text(base.stamp.text())));
     }
     connection.run(&own::update(dialect, STATE, &set, &name)).await.map(drop)
@@ -170,6 +171,14 @@ impl Base {
             }
         }
         Ok(base)
+    }
+
+    /// The same base as it is kept now, after a commit of which nobody knows how it ended.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn read_again(&self, connection: &mut Connection, form: &KeyForm) -> Result<Self> {
+        Self::open(connection, self.dialect, &self.table, form, self.stamp.clone()).await
     }
 
     /// The same base, empty, to be made anew.

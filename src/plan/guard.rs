@@ -115,9 +115,19 @@ fn everything_changed(intent: &Intent, side: Side) -> Option<Refusal> {
 
 fn back_in_time(intent: &Intent, side: Side) -> Option<Refusal> {
     let (then, now) = intent.numbers[side]?;
-    let back = 0 < now.next && now.next < then.next && now.rows <= then.rows;
-    let refused = back && intent.writes[side.other()] > 0;
+    let refused = counts_from_further_back(then, now) && intent.writes[side.other()] > 0;
     refused.then_some(Refusal::BackInTime { side, then: then.next, now: now.next })
+}
+
+/// A server that was only started anew may have forgotten numbers that it gave to nobody, but no rows.
+fn counts_from_further_back(then: Numbers, now: Numbers) -> bool {
+    0 < now.next && now.next < then.next && now.rows < then.rows
+}
+
+/// Whether a side may have gone back in time, whatever follows from it in this run: then what it was counts on.
+pub fn may_be_back(then: Numbers, now: Numbers) -> bool {
+    let older = now.newest.zip(then.newest).is_some_and(|(now, then)| now < then - CLOCKS);
+    counts_from_further_back(then, now) || older && now.rows <= then.rows
 }
 
 /// Who changes a row dates it anew; rows that have changed while the newest date went back have changed back. Deletions alone
@@ -193,6 +203,7 @@ mod tests {
         assert_eq!(back((9, 8), (5, 4), 0), None, "nothing would follow from it");
         assert_eq!(back((9, 8), (9, 4), 4), None, "rows were deleted");
         assert_eq!(back((9, 4), (5, 8), 4), None, "it has come further");
+        assert_eq!(back((9, 8), (5, 8), 4), None, "it was only started anew");
         assert_eq!(back((9, 8), (0, 4), 4), None, "it numbers no rows any more");
     }
 
