@@ -1,7 +1,6 @@
 """The Django app."""
 
 from django.apps import AppConfig
-from django.core.checks import register
 from django.utils.translation import gettext_lazy as _
 
 
@@ -17,5 +16,4 @@ class DbSyncConfig(AppConfig):
         """Registers the system checks."""
         from db_sync import checks
 
-        register(checks.settings_are_complete)
-        register(checks.queue_is_configured)
+        checks.register_all()
