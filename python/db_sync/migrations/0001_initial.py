@@ -97,9 +97,20 @@ class Migration(migrations.Migration):
                 "managed": False,
                 "db_table": "db_sync_log",
                 "ordering": ("-id",),
-                "verbose_name": "log entry",
-                "verbose_name_plural": "log entries",
+                "verbose_name": "database sync log",
+                "verbose_name_plural": "Database Sync Logs",
             },
+        ),
+        migrations.CreateModel(
+            name="Dashboard",
+            fields=[],
+            options={
+                "proxy": True,
+                "default_permissions": (),
+                "verbose_name": "dashboard",
+                "verbose_name_plural": "Dashboard",
+            },
+            bases=("db_sync.synclog",),
         ),
         migrations.CreateModel(
             name="SyncConflict",
@@ -117,6 +128,7 @@ class Migration(migrations.Migration):
                 ("resolved_by", models.CharField(max_length=150, null=True)),
                 ("resolved_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("seen", models.CharField(editable=False, max_length=40)),
             ],
             options={
                 "managed": False,
@@ -145,6 +157,21 @@ class Migration(migrations.Migration):
                 "ordering": ("-id",),
                 "verbose_name": "pre-image",
                 "verbose_name_plural": "pre-images",
+            },
+        ),
+        migrations.CreateModel(
+            name="SyncState",
+            fields=[
+                ("id", models.AutoField(primary_key=True, serialize=False)),
+                ("table_name", models.CharField(max_length=100, unique=True)),
+                ("seen", models.JSONField(null=True)),
+            ],
+            options={
+                "managed": False,
+                "db_table": "db_sync_state",
+                "default_permissions": (),
+                "verbose_name": "table state",
+                "verbose_name_plural": "table states",
             },
         ),
         # Not atomic by itself: SQLite rolls the whole migration back anyway, and MySQL commits each
