@@ -1,13 +1,15 @@
 """A report as lines for people, in the language that Django has active."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import NamedTuple
 
+from django.core.management.base import CommandError, OutputWrapper
 from django.utils.translation import gettext as _
 
 from db_sync.contents import ContentsReport, TableContents
-from db_sync.errors import fill
+from db_sync.errors import SyncError, exit_status, fill
 from db_sync.report import (
     Change,
     ErrorReport,
@@ -69,6 +71,24 @@ def error_lines(error: ErrorReport, indent: str = "") -> Iterator[Line]:
     if error.hint:
         hint = sentence(error.hint_template, error.names, error.hint)
         yield Line(f"{indent}  {hint}")
+
+
+def failure(error: SyncError, stdout: OutputWrapper, *, as_json: bool) -> CommandError:
+    """Tells of what has ended a command before it had a report.
+
+    Args:
+        error: The failure.
+        stdout: The command's own; it gets one JSON object where that is asked for.
+        as_json: Whether it is.
+
+    Returns:
+        What the command is to raise: what happened and what to do, with the exit status.
+    """
+    known = ErrorReport.from_exception(error)
+    if as_json:
+        stdout.write(json.dumps({"error": known.as_dict()}, ensure_ascii=False))
+    words = "\n".join(line.text for line in error_lines(known))
+    return CommandError(words, returncode=exit_status(known.code))
 
 
 def report_lines(report: SyncReport, *, detailed: bool) -> Iterator[Line]:

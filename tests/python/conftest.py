@@ -16,6 +16,8 @@ from example_shop import new, seeded, site, synced
 
 __all__ = ["new", "seeded", "site", "synced"]
 
+pytest_plugins = ["recorder"]
+
 # Nothing is remembered between runs, and a slow machine is no failure.
 settings.register_profile("here", database=None, deadline=None)
 settings.load_profile("here")
@@ -26,7 +28,7 @@ SERVER = {
     "port": 3306,
     "name": "shop",
     "user": "sync",
-    "password": "s3cret",
+    "password": "s3cret-of-the-shop",
     "ssl_mode": "PREFERRED",
     "ssl_ca": None,
 }
@@ -130,9 +132,20 @@ class RecordedEngine:
 def engine(monkeypatch: pytest.MonkeyPatch) -> RecordedEngine:
     """An engine that does nothing and remembers everything."""
     recorded = RecordedEngine()
+    # By this name the recorder knows it.
+    monkeypatch.setenv("DB_REMOTE_PASSWORD", str(SERVER["password"]))
     monkeypatch.setattr(_native, "run", recorded.run)
     monkeypatch.setattr(_native, "settings", recorded.settings)
     return recorded
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Puts back what a command sets up for a process of its own."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -75,6 +75,7 @@ def kill_lines(database: Database, holder: int) -> None:
         "AND id <> CONNECTION_ID() AND id <> %s",
         holder,
     )
+    assert lines, "there was no line to kill"
     for (line,) in lines:
         database.query(f"KILL {line}")
 
@@ -124,11 +125,11 @@ def test_a_server_that_takes_no_more_connections(own: tuple[Sides, "servers.Runn
     sides, _running = own
     begin(sides)
     # One line more than this is the administrator's, who is not counted.
-    sides.local.query("CREATE USER 'many'@'%' IDENTIFIED BY 'x'")
+    sides.local.query(f"CREATE USER 'many'@'%' IDENTIFIED BY '{servers.PASSWORD}'")
     sides.local.query(f"GRANT ALL ON {sides.local.name}.* TO 'many'@'%'")
-    sides.settings |= {"DB_LOCAL_USER": "many", "DB_LOCAL_PASSWORD": "x"}
+    sides.settings |= {"DB_LOCAL_USER": "many", "DB_LOCAL_PASSWORD": servers.PASSWORD}
     sides.local.query("ALTER USER 'many'@'%' WITH MAX_USER_CONNECTIONS 1")
-    line = Server(sides.local.server.port, "many", "x").connect()
+    line = Server(sides.local.server.port, "many", servers.PASSWORD).connect()
     refused = sides.sync(DB_CONNECT_TIMEOUT="1")
     assert (refused.status, refused.codes) == (1, {"DB_CONN_001"}), refused.out
     assert "no more connections" in refused.failures[0]["message"]
@@ -140,9 +141,9 @@ def test_a_server_that_takes_no_more_connections(own: tuple[Sides, "servers.Runn
 def test_a_server_that_takes_no_writes(own: tuple[Sides, "servers.Running"]) -> None:
     sides, _running = own
     begin(sides)
-    sides.local.query("CREATE USER 'plain'@'%' IDENTIFIED BY 'x'")
+    sides.local.query(f"CREATE USER 'plain'@'%' IDENTIFIED BY '{servers.PASSWORD}'")
     sides.local.query(f"GRANT ALL ON {sides.local.name}.* TO 'plain'@'%'")
-    sides.settings |= {"DB_LOCAL_USER": "plain", "DB_LOCAL_PASSWORD": "x"}
+    sides.settings |= {"DB_LOCAL_USER": "plain", "DB_LOCAL_PASSWORD": servers.PASSWORD}
     sides.local.query("SET GLOBAL read_only = 1")
     refused = sides.sync()
     assert (refused.status, refused.codes) == (1, {"SYS_004"}), refused.out

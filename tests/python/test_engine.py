@@ -7,6 +7,7 @@ import pytest
 from conftest import FILE, RecordedEngine, report_data
 from db_sync import ConfigError, LockHeld, SyncError, sync
 from db_sync.errors import error_from
+from sides import HANGS
 
 Child = Callable[[str], Path]
 
@@ -134,7 +135,7 @@ def test_ctrl_c_reaches_the_child_once_and_waits_for_it(child: Child) -> None:
     seen = child(
         "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\n"
         "os.kill(os.getppid(), signal.SIGINT)\n"
-        "signal.sigwait({signal.SIGINT})\n"
+        f"assert signal.sigtimedwait({{signal.SIGINT}}, {HANGS})\n"
         "seen.write_text(f'stopped {signal.SIGINT in signal.sigpending()}')\n"
         "print('x' * 1_000_000)\n"
     )

@@ -9,6 +9,7 @@ import pytest
 
 import db_sync
 from db_sync import __main__, _native
+from sides import HANGS
 
 
 def test_importing_needs_no_django() -> None:
@@ -25,6 +26,7 @@ def test_the_native_module_has_what_the_stub_says(name: str) -> None:
     assert hasattr(_native, name)
 
 
+@pytest.mark.usefixtures("signals")
 def test_the_command_hands_its_arguments_and_its_status_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -42,8 +44,9 @@ def test_the_command_hands_its_arguments_and_its_status_through(
 
 def test_ctrl_c_ends_the_command_with_its_own_words(tmp_path: Path) -> None:
     silent = socket.create_server(("127.0.0.1", 0))
+    silent.settimeout(HANGS)
     address = {"HOST": "127.0.0.1", "PORT": str(silent.getsockname()[1])}
-    side = {**address, "NAME": "shop", "USER": "sync", "PASSWORD": "x"}
+    side = {**address, "NAME": "shop", "USER": "sync", "PASSWORD": "never asked for"}
     keys = {
         f"DB_{name}_{key}": value for name in ("REMOTE", "LOCAL") for key, value in side.items()
     }
@@ -57,7 +60,7 @@ def test_ctrl_c_ends_the_command_with_its_own_words(tmp_path: Path) -> None:
         line, _address = silent.accept()
         with line:
             command.send_signal(signal.SIGINT)
-            _out, words = command.communicate()
+            _out, words = command.communicate(timeout=HANGS)
     assert command.returncode == 130
     assert words.startswith(b"SYNC_005")
     assert b"Traceback" not in words

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import servers
 from sides import Database, Outcome, Sides, two_sides
 
 TABLE = "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20))"
@@ -40,8 +41,8 @@ class Account:
         name = f"user_{uuid.uuid4().hex[:12]}"
         self.words = f"'{name}'@'{host}'"
         self.database: Database = sides.both[side]
-        self.database.query(f"CREATE USER {self.words} IDENTIFIED BY 'x'")
-        sides.settings |= {f"DB_{side}_USER": name, f"DB_{side}_PASSWORD": "x"}
+        self.database.query(f"CREATE USER {self.words} IDENTIFIED BY '{servers.PASSWORD}'")
+        sides.settings |= {f"DB_{side}_USER": name, f"DB_{side}_PASSWORD": servers.PASSWORD}
 
     def may(self, privileges: set[str], table: str = "*") -> None:
         """Gives it rights, of a table or of the whole database."""

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from passwords import HIDDEN
 from soak import __main__ as soak
-from soak import script
+from soak import script, syncs
+from soak.campaign import pairing_of, script_of
 from soak.kept import Conflict, Undo
 from soak.ledger import Deed
+from soak.lines import ServerDatabase
 from soak.pairings import PAIRINGS
 from soak.syncs import Ran
 from soak.tables import TABLES, Row, Side
@@ -210,28 +213,75 @@ def test_a_seed_and_a_number_say_what_a_history_will_be() -> None:
     assert written[0] == written[1] != written[2]
 
 
+def test_a_file_has_faults_of_its_own() -> None:
+    kinds: dict[Side, set[script.Kind]] = {side: set() for side in Side}
+    for number in range(400):
+        for step in script.write(7, number, [REMOTE], restarts=False).steps:
+            if step.trouble:
+                kinds[step.trouble.side].add(step.trouble.kind)
+    names = ("KILL", "KILL_AT_COMMIT", "TERM", "RIVAL", "HOLD")
+    assert kinds[LOCAL] == {script.Kind[name] for name in names}
+    assert kinds[REMOTE] == {*script.Kind} - {script.Kind.HOLD, script.Kind.RESTART}
+
+
+def test_servers_restart_in_every_pairing_that_has_some() -> None:
+    numbers = range(200)
+    restarted = {pairing_of(at).name: script_of(7, at).restarted for at in numbers}
+    able = {name for name, pairing in PAIRINGS.items() if pairing.servers}
+    assert {pairing_of(at).name for at in numbers if script_of(7, at).restarted} == able
+    assert restarted.keys() - able == {"sqlite-sqlite"}
+
+
+@pytest.mark.shows_passwords("a program that is there to do so")
+def test_a_run_that_shows_a_password_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "import os, sys; sys.exit(os.environ['DB_LOCAL_PASSWORD'])"
+    monkeypatch.setattr(syncs, "PROGRAM", install(tmp_path, code))
+    monkeypatch.setattr(syncs, "patience", tuple)
+    sides = {side: ServerDatabase("127.0.0.1", 1, "user", "in no text", "name") for side in Side}
+    shown = syncs.sync(sides, {}, (), tmp_path)
+    assert (shown.shown, shown.said.strip()) == (True, HIDDEN)
+    assert "in no text" not in repr(sides)
+    assert left(row(1), row(1), [deed(REMOTE, 1)], runs=[shown]) == [Fault.SHOWN]
+
+
+def install(folder: Path, code: str) -> Path:
+    """Puts a program into a folder that is to be taken for `db-sync`."""
+    program = folder / "db-sync"
+    program.write_text(f"#!{sys.executable}\n{textwrap.dedent(code)}")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program
+
+
 FORGETFUL = """
-    #!{python}
-    import os, sqlite3, subprocess, sys
-    done = subprocess.run([{program!r}, *sys.argv[1:]])
-    with sqlite3.connect(os.environ.get("DB_LOCAL_NAME", ":memory:")) as line:
-        for table in ("db_sync_undo", "db_sync_conflict"):
-            if line.execute("SELECT 1 FROM sqlite_master WHERE name=?", (table,)).fetchone():
-                line.execute(f"DELETE FROM {{table}}")
-    sys.exit(done.returncode)
+    import os, sqlite3, sys
+    file = os.environ.get("DB_LOCAL_NAME", ":memory:")
+    with sqlite3.connect(file) as line:
+        tables = {{name for (name,) in line.execute("SELECT name FROM sqlite_master")}}
+        for table in tables & {{"db_sync_undo", "db_sync_conflict"}}:
+            line.execute(f"DELETE FROM {{table}} WHERE {forgotten}")
+    line.close()
+    os.execv({program!r}, [{program!r}, *sys.argv[1:]])
 """
 
 
+@pytest.mark.parametrize(
+    ("pairing", "forgotten"), [("mariadb-sqlite", "1"), ("sqlite-sqlite", "id % 2")]
+)
 def test_a_sync_that_forgets_what_it_overwrote_is_caught(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    pairing: str,
+    forgotten: str,
 ) -> None:
     honest = Path(sys.executable).with_name("db-sync")
-    program = tmp_path / "db-sync"
-    text = FORGETFUL.format(python=sys.executable, program=str(honest))
-    program.write_text(textwrap.dedent(text).lstrip())
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    program = install(tmp_path, FORGETFUL.format(program=str(honest), forgotten=forgotten))
     monkeypatch.setenv("DB_SYNC_SOAK_PROGRAM", str(program))
-    status = soak.main(["--seed", "7", "--pairing", "mariadb-sqlite", "--histories", "2"])
+    # Where files of histories stay that went wrong.
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    status = soak.main(["--seed", "7", "--pairing", pairing, "--histories", "3"])
     told = capsys.readouterr()
     assert status == 1
     assert json.loads(told.out)["losses"] > 0

@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -106,14 +105,6 @@ def test_ctrl_c_is_an_exit_status_and_no_traceback(engine: RecordedEngine) -> No
     assert caught.value.returncode == 130
 
 
-@pytest.fixture
-def _signals() -> Iterator[None]:
-    """Puts back what the command sets up for a process of its own."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
 def command_line(*flags: str) -> int | str | None:
     """Runs the command as `manage.py` does and answers the exit status."""
     with pytest.raises(SystemExit) as caught:
@@ -121,7 +112,7 @@ def command_line(*flags: str) -> int | str | None:
     return caught.value.code
 
 
-@pytest.mark.usefixtures("_signals")
+@pytest.mark.usefixtures("signals")
 def test_from_the_command_line_the_status_is_the_exit_status(
     engine: RecordedEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,7 +123,7 @@ def test_from_the_command_line_the_status_is_the_exit_status(
     assert captured.err == ("CommandError: CFG_001: Not set: DB_REMOTE_NAME.\n  Set them.\n")
 
 
-@pytest.mark.usefixtures("_signals", "engine")
+@pytest.mark.usefixtures("signals", "engine")
 def test_what_stops_a_service_ends_a_run_as_ctrl_c_does(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

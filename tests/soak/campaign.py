@@ -11,11 +11,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from soak import script
 from soak.history import History, Played
 from soak.pairings import PAIRINGS, Pairing, home
+from soak.script import Script
 from soak.totals import Totals
 from soak.verdict import Fault, Finding
 
-# Of so many histories one has a server of its own, which takes seconds to make, and restarts it.
-_RESTARTS = 40
+# Of so many histories one has a server of its own, which takes seconds to make, and restarts it. A
+# prime, so that every pairing comes to be that one.
+_RESTARTS = 41
 # After so many histories that went wrong, more of them would tell nothing new.
 _ENOUGH = 10
 
@@ -23,6 +25,13 @@ _ENOUGH = 10
 def pairing_of(number: int) -> Pairing:
     """Between what a history is played: the pairings take turns."""
     return list(PAIRINGS.values())[number % len(PAIRINGS)]
+
+
+def script_of(seed: int, number: int) -> Script:
+    """What a history will be."""
+    servers = pairing_of(number).servers
+    restarts = number % _RESTARTS == _RESTARTS - 1 and bool(servers)
+    return script.write(seed, number, servers, restarts=restarts)
 
 
 def play(seed: int, number: int) -> Played:
@@ -46,10 +55,8 @@ def play(seed: int, number: int) -> Played:
 
 
 def _play(seed: int, number: int) -> Played:
-    pairing = pairing_of(number)
-    restarts = number % _RESTARTS == _RESTARTS - 1
-    plan = script.write(seed, number, pairing.servers, restarts=restarts)
-    with home(pairing, plan.restarted) as place:
+    pairing, plan = pairing_of(number), script_of(seed, number)
+    with home(pairing, plan) as place:
         played = History(plan, place.sides, place.folder, place.restart).play(pairing.name)
         if not played.errors:
             for database in place.sides.values():

@@ -222,7 +222,7 @@ class History:
             number=self._script.number,
             pairing=pairing,
             findings=findings,
-            story=tell(self._script, evidence, findings, self._runs) if findings else "",
+            story=self._story(evidence, findings) if findings else "",
             syncs=len(self._runs),
             struck={kind.value: count for kind, count in self._mischief.struck.items()},
             fate=sum((one.fate for one in self._applications), Fate()),
@@ -233,6 +233,10 @@ class History:
             exits=Counter(run.exit for run in self._runs),
             seconds=seconds,
         )
+
+    def _story(self, evidence: Evidence, findings: Sequence[Finding]) -> str:
+        places = ", ".join(f"{side.value} {one.place}" for side, one in self._sides.items())
+        return f"{places}\n{tell(self._script, evidence, findings, self._runs)}"
 
 
 def tell(

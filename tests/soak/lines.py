@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -65,6 +65,10 @@ class Line(Protocol):
 
 class Database(Protocol):
     """One side of a history."""
+
+    @property
+    def place(self) -> str:
+        """Where people find it."""
 
     @property
     def settings(self) -> dict[str, str]:
@@ -200,7 +204,7 @@ class ServerDatabase:
     host: str
     port: int
     user: str
-    password: str
+    password: str = field(repr=False)
     name: str
     locking = " FOR UPDATE"
 
@@ -214,6 +218,11 @@ class ServerDatabase:
     def through(self, port: int) -> ServerDatabase:
         """The same, reached through another port of this machine."""
         return replace(self, host="127.0.0.1", port=port)
+
+    @property
+    def place(self) -> str:
+        """Where people find it."""
+        return f"{self.name} at {self.host}:{self.port}"
 
     @property
     def settings(self) -> dict[str, str]:
@@ -279,10 +288,18 @@ class FileDatabase:
 
     Attributes:
         path: Where it is.
+        journal: What it keeps until a commit is over: `DELETE` for the pages as they were, `WAL`
+            for those that are new.
     """
 
     path: Path
+    journal: str = "DELETE"
     locking = ""
+
+    @property
+    def place(self) -> str:
+        """Where people find it."""
+        return str(self.path)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -298,8 +315,10 @@ class FileDatabase:
         return FileLine(line)
 
     def create(self) -> None:
-        """Makes the file."""
-        self.connect().close()
+        """Makes the file, which remembers its kind of journal."""
+        line = self.connect()
+        line.run(f"PRAGMA journal_mode={self.journal}")
+        line.close()
 
     def drop(self) -> None:
         """Removes it, and what SQLite may have left beside it."""

@@ -12,7 +12,8 @@ import pymysql
 
 from fault_proxy import FaultProxy
 from faults import AtStatement, Cut, Delay, Fault, Refuse, Rule, Stall, Way
-from soak.lines import Database, ServerDatabase
+from soak.file_mischief import befall
+from soak.lines import Database, FileDatabase, ServerDatabase
 from soak.script import Kind, Trouble
 from soak.syncs import Watch
 from soak.tables import Side
@@ -62,6 +63,9 @@ class Mischief:
         Returns:
             Both sides as that run must reach them, and who is to watch it.
         """
+        database = self._sides[trouble.side]
+        if isinstance(database, FileDatabase):
+            return dict(self._sides), befall(database, trouble, self.note)
         proxy = self._proxy(trouble.side)
         rules = [Rule(fault) for fault in _script(trouble)]
         if trouble.kind is Kind.REFUSE:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import servers
 from soak.lines import Database, FileDatabase, ServerDatabase
+from soak.script import Script
 from soak.tables import Side
 
 _URL = "DB_SYNC_TEST_{}_URL"
@@ -24,30 +26,32 @@ class Pairing:
 
     Attributes:
         name: What it is called.
-        remote: The server that REMOTE is in, by the name in its variable.
-        local: The same for LOCAL; `None` for a file.
+        remote: The server that REMOTE is in, by the name in its variable; `None` for a file.
+        local: The same for LOCAL.
     """
 
     name: str
-    remote: str
+    remote: str | None
     local: str | None
+
+    def server(self, side: Side) -> str | None:
+        """The server that a side is in, by the name in its variable; `None` for a file."""
+        return self.remote if side is Side.REMOTE else self.local
 
     @property
     def servers(self) -> list[Side]:
         """The sides that are servers."""
-        return [Side.REMOTE] if self.local is None else [Side.REMOTE, Side.LOCAL]
+        return [side for side in Side if self.server(side) is not None]
 
     @property
     def missing(self) -> list[str]:
         """The variables that are not set, of those that it needs."""
-        names = [name for name in (self.remote, self.local) if name is not None]
-        variables = [_URL.format(name) for name in names]
+        variables = [_URL.format(self.server(side)) for side in self.servers]
         return [variable for variable in variables if not os.environ.get(variable)]
 
     def kind(self, side: Side) -> str:
         """What program the server of a side is."""
-        name = self.remote if side is Side.REMOTE else self.local
-        return "mysql" if name == "MYSQL" else "mariadb"
+        return "mysql" if self.server(side) == "MYSQL" else "mariadb"
 
 
 PAIRINGS = {
@@ -56,6 +60,7 @@ PAIRINGS = {
         Pairing("mariadb-mariadb", "MARIADB", "MARIADB2"),
         Pairing("mysql-mariadb", "MYSQL", "MARIADB2"),
         Pairing("mariadb-sqlite", "MARIADB", None),
+        Pairing("sqlite-sqlite", None, None),
     )
 }
 
@@ -77,39 +82,39 @@ class Home:
 
 
 @contextmanager
-def home(pairing: Pairing, restarted: Side | None) -> Iterator[Home]:
+def home(pairing: Pairing, script: Script) -> Iterator[Home]:
     """Finds databases for a history.
 
     Args:
         pairing: Between what it is played.
-        restarted: The side for which it needs a server of its own.
+        script: The history: which side needs a server of its own, how files keep their journals.
 
     Yields:
-        The databases. They are left where they are.
+        The databases. Those that are not removed stay, but for a server of the history's own.
     """
     name = f"db_sync_test_soak_{uuid.uuid4().hex[:12]}"
-    with tempfile.TemporaryDirectory(prefix="db-sync-soak.") as made:
-        folder = Path(made)
-        # The server's own user must get through to its data.
-        folder.chmod(0o755)  # noqa: S103
-        urls = {
-            Side.REMOTE: os.environ[_URL.format(pairing.remote)],
-            Side.LOCAL: os.environ[_URL.format(pairing.local)] if pairing.local else None,
+    folder = Path(tempfile.mkdtemp(prefix="db-sync-soak."))
+    # The server's own user must get through to its data.
+    folder.chmod(0o755)  # noqa: S103
+    urls = {side: os.environ[_URL.format(pairing.server(side))] for side in pairing.servers}
+    restarted = script.restarted
+    own = _OwnServer(pairing.kind(restarted), folder) if restarted else None
+    try:
+        if own and restarted:
+            urls[restarted] = own.url
+        sides: dict[Side, Database] = {
+            side: ServerDatabase.at(urls[side], name)
+            if side in urls
+            else FileDatabase(folder / f"{side.value.lower()}.sqlite3", script.journal)
+            for side in Side
         }
-        own = _OwnServer(pairing.kind(restarted), folder) if restarted else None
-        try:
-            if own and restarted:
-                urls[restarted] = own.url
-            sides: dict[Side, Database] = {
-                side: ServerDatabase.at(url, name)
-                if url
-                else FileDatabase(folder / "local.sqlite3")
-                for side, url in urls.items()
-            }
-            yield Home(sides, folder, own.restart if own else _nothing)
-        finally:
-            if own:
-                own.stop()
+        yield Home(sides, folder, own.restart if own else _nothing)
+    finally:
+        if own:
+            own.stop()
+        # It is not empty where databases are left in it.
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _nothing(_killed: bool) -> None:
@@ -127,7 +132,7 @@ class _OwnServer:
         self._running, self.url = self._keeper.submit(self._start, kind, folder).result()
 
     def _start(self, kind: str, folder: Path) -> tuple[servers.Running, str]:
-        place = folder / "server"
+        self._place = place = folder / "server"
         place.mkdir(mode=0o755)
         # What was acknowledged must outlive the server's process.
         durable = ("--innodb-flush-log-at-trx-commit=2",)
@@ -148,3 +153,4 @@ class _OwnServer:
     def stop(self) -> None:
         self._keeper.submit(self._running.stop).result()
         self._keeper.shutdown()
+        shutil.rmtree(self._place, ignore_errors=True)

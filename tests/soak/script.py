@@ -33,6 +33,7 @@ class Kind(str, Enum):
     KILL_LINE = "line killed on the server"
     RESTART = "server restarted"
     RIVAL = "two syncs at once"
+    HOLD = "file held by an application"
 
 
 BOTH = "BOTH"
@@ -49,8 +50,31 @@ _FAULTS = {
     Kind.KILL_LINE: 7,
     Kind.RIVAL: 6,
 }
-# A run among tables like ours sends so many statements to a server, and bytes to it, about.
+# No line leads to a file that could fail on the way.
+_FILE_FAULTS = {
+    Kind.KILL: 12,
+    Kind.KILL_AT_COMMIT: 16,
+    Kind.TERM: 6,
+    Kind.RIVAL: 6,
+    Kind.HOLD: 6,
+}
+# How late each may strike. A run among tables like ours sends so many statements to a server, and
+# bytes to it, about.
 _STATEMENTS, _COMMITS, _BYTES = 160, 12, 40_000
+_REACHES = {
+    Kind.KILL: _STATEMENTS,
+    Kind.KILL_AT_COMMIT: _COMMITS,
+    Kind.CUT_AT_COMMIT: _COMMITS,
+    Kind.REFUSE: 4,
+    Kind.DELAY: 4,
+    Kind.RIVAL: 1,
+}
+# So often it touches LOCAL's file, and that for a commit, about. REMOTE's knows a fifth of that, so
+# of two numbers that one is twice the other the one is as likely as the other.
+_TOUCHES, _COMMIT_TOUCHES = 300, 150
+_FILE_REACHES = {Kind.KILL_AT_COMMIT: _COMMIT_TOUCHES, Kind.RIVAL: 1}
+# For how long a run is held before it is killed, or an application holds a file, in seconds.
+_HELD = {Kind.KILL_AT_COMMIT: (0.0, 0.0, 0.05, 0.2), Kind.HOLD: (0.1, 0.5, 1.5)}
 
 
 @dataclass(frozen=True)
@@ -59,13 +83,13 @@ class Trouble:
 
     Attributes:
         kind: What happens.
-        side: Whose line or server it befalls.
-        at: The statement, commit, line or byte at which it strikes.
+        side: Whose line, server or file it befalls.
+        at: The statement, commit, line, byte or touch of the file at which it strikes.
         harder: Of two ways in which it may strike, the one that is less usual: the server still
             gets the statement, applications lose their lines too, the server is not stopped but
-            killed.
-        held: Seconds for which a run that is to be killed is held at the statement before, while
-            applications go on.
+            killed; the commit to the file is over, the application holds it to write.
+        held: Seconds for which a run that is to be killed is held before, while applications go
+            on, or for which an application holds a file.
     """
 
     kind: Kind
@@ -130,6 +154,7 @@ class Script:
         parallel: Lines per server of the sync.
         lock_wait: Seconds that the sync waits for locked rows.
         writers: Applications on each side.
+        journal: How files keep their journals.
         restarted: The side whose server is the history's own and restarts.
         steps: What happens.
         last: Who wins in the end.
@@ -144,6 +169,7 @@ class Script:
     parallel: int
     lock_wait: int
     writers: int
+    journal: str
     restarted: Side | None
     steps: Sequence[Step]
     last: Strategy
@@ -167,21 +193,18 @@ class Script:
 
 
 def _trouble(dice: random.Random, servers: Sequence[Side], restarted: Side | None) -> Trouble:
-    kinds = dict(_FAULTS)
+    side = dice.choice(list(Side))
+    faults, reaches, most = (
+        (_FAULTS, _REACHES, _BYTES) if side in servers else (_FILE_FAULTS, _FILE_REACHES, _TOUCHES)
+    )
+    kinds = dict(faults)
     if restarted is not None:
         kinds[Kind.RESTART] = sum(kinds.values())
     kind = dice.choices(list(kinds), list(kinds.values()))[0]
-    side = restarted if kind is Kind.RESTART and restarted else dice.choice(servers)
-    reaches = {
-        Kind.KILL: _STATEMENTS,
-        Kind.KILL_AT_COMMIT: _COMMITS,
-        Kind.CUT_AT_COMMIT: _COMMITS,
-        Kind.REFUSE: 4,
-        Kind.DELAY: 4,
-        Kind.RIVAL: 1,
-    }
-    at = dice.randint(1, reaches.get(kind, _BYTES))
-    held = dice.choice((0.0, 0.0, 0.05, 0.2)) if kind is Kind.KILL_AT_COMMIT else 0.0
+    if kind is Kind.RESTART and restarted:
+        side, most = restarted, _BYTES
+    at = dice.randint(1, reaches.get(kind, most))
+    held = dice.choice(_HELD.get(kind, (0.0,)))
     return Trouble(kind, side, at, dice.random() < 0.5, held)
 
 
@@ -207,8 +230,8 @@ def write(seed: int, number: int, servers: Sequence[Side], *, restarts: bool) ->
     Args:
         seed: The soak's seed.
         number: The history's number.
-        servers: The sides that are servers: lines to files cannot fail.
-        restarts: Whether a server of its own is to be restarted.
+        servers: The sides that are servers; the others are files.
+        restarts: Whether a server of its own is to be restarted; there must be a server then.
 
     Returns:
         The script.
@@ -229,6 +252,7 @@ def write(seed: int, number: int, servers: Sequence[Side], *, restarts: bool) ->
         parallel=dice.choice((1, 2)),
         lock_wait=dice.choice((0, 1)),
         writers=dice.choice((1, 1, 2)),
+        journal=dice.choice(("DELETE", "WAL")),
         restarted=restarted,
         steps=steps,
         last=dice.choices(list(Strategy), (4, 4, 1, 1))[0],

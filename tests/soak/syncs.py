@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from passwords import hide, shows
 from soak.lines import Database
 from soak.script import Kind, Trouble
 from soak.tables import Side
@@ -39,6 +40,7 @@ class Ran:
         said: What it said on stderr.
         trouble: What befell it.
         hung: Whether it had to be ended because it would not.
+        shown: Whether it showed a password; here that is hidden.
         began: When, in seconds of some clock.
         seconds: How long it took.
     """
@@ -49,6 +51,7 @@ class Ran:
     said: str
     trouble: Trouble | None = None
     hung: bool = False
+    shown: bool = False
     began: float = 0.0
     seconds: float = 0.0
 
@@ -89,7 +92,7 @@ class Ran:
     @property
     def is_disturbed(self) -> bool:
         """Whether something befell it by which it may have been ended half-way."""
-        harmless = (Kind.RIVAL, Kind.DELAY)
+        harmless = (Kind.RIVAL, Kind.DELAY, Kind.HOLD)
         return self.trouble is not None and self.trouble.kind not in harmless
 
     def __str__(self) -> str:
@@ -142,10 +145,12 @@ def sync(
         Exception: Whatever `watch` raises.
     """
     words = [str(PROGRAM), "run", "--json", "--progress", "never", *patience(), *flags]
+    own = environment(sides, settings)
+    passwords = [value for key, value in own.items() if key.endswith("_PASSWORD")]
     began = time.monotonic()
     child = subprocess.Popen(
         words,
-        env=environment(sides, settings),
+        env=own,
         cwd=folder,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -166,9 +171,11 @@ def sync(
     seconds = time.monotonic() - began
     if watching:
         watching.result()
+    shown = shows(out + said, passwords)
+    out, said = (hide(text, passwords) for text in (out, said))
     try:
         report = json.loads(out)
     except ValueError:
         report = None
     code = child.returncode
-    return Ran(tuple(flags), code, report, said, trouble, hung, began, seconds)
+    return Ran(tuple(flags), code, report, said, trouble, hung, shown, began, seconds)

@@ -49,6 +49,7 @@ class Fault(str, Enum):
     ENDLESS = "the last sync does not come to an end"
     EXIT = "the exit status is not what the rows say"
     BROKEN = "a run hung, panicked or spoke no JSON"
+    SHOWN = "a run showed a password"
     UNPLAYED = "the history could not be played to its end"
     LOCKED = "a run found a table at work in another run, and there was none"
     SPURIOUS = "a version won over its own successor"
@@ -316,6 +317,8 @@ def _unruly(evidence: Evidence) -> Iterator[Finding]:
         mute = run.exit in (DONE, LEFT) and run.report is None
         if run.hung or run.panicked or mute:
             yield Finding(Fault.BROKEN, f"{run}\n    {run.said[-2000:]}")
+        if run.shown:
+            yield Finding(Fault.SHOWN, f"{run}\n    {run.said[-2000:]}")
         if run.seconds > _LONG_SECONDS:
             yield Finding(Fault.SLOW, str(run))
         if run.exit == LOCKED and not (run.trouble and run.trouble.kind is Kind.RIVAL):

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 
 from db_sync.contents import ContentsReport
 from db_sync.engine import check, check_schemas
-from db_sync.errors import SyncError, exit_status
-from db_sync.printout import Line, Tone, contents_lines, error_lines, finding_lines
-from db_sync.report import ErrorReport, SchemaReport
+from db_sync.errors import SyncError
+from db_sync.printout import Line, Tone, contents_lines, failure, finding_lines
+from db_sync.report import SchemaReport
 
 
 class Command(BaseCommand):
@@ -72,12 +72,7 @@ class Command(BaseCommand):
         try:
             report, lines = self._compare(options)
         except SyncError as error:
-            known = ErrorReport.from_exception(error)
-            if options["json"]:
-                answer = {"error": known.as_dict()}
-                self.stdout.write(json.dumps(answer, ensure_ascii=False))
-            told = "\n".join(line.text for line in error_lines(known))
-            raise CommandError(told, returncode=exit_status(known.code)) from error
+            raise failure(error, self.stdout, as_json=options["json"]) from error
         if options["json"]:
             self.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False))
         else:

@@ -9,9 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from db_sync.engine import list_conflicts, resolve_conflict, show_conflict
-from db_sync.errors import SyncError, exit_status
-from db_sync.printout import error_lines, report_lines
-from db_sync.report import ErrorReport
+from db_sync.errors import SyncError
+from db_sync.printout import failure, report_lines
 
 
 class Command(BaseCommand):
@@ -79,12 +78,7 @@ class Command(BaseCommand):
                 case _:
                     self._resolve(options)
         except SyncError as error:
-            known = ErrorReport.from_exception(error)
-            if options["json"]:
-                told = {"error": known.as_dict()}
-                self.stdout.write(json.dumps(told, ensure_ascii=False))
-            lines = "\n".join(line.text for line in error_lines(known))
-            raise CommandError(lines, returncode=exit_status(known.code)) from error
+            raise failure(error, self.stdout, as_json=options["json"]) from error
 
     def _list(self, options: dict[str, Any]) -> None:
         found = list_conflicts(

@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from db_sync.engine import interrupted_report, sync
-from db_sync.errors import SyncError, error_from, exit_status
-from db_sync.printout import Line, Tone, error_lines, report_lines
-from db_sync.report import ErrorReport, SyncReport
+from db_sync.errors import SyncError, error_from
+from db_sync.printout import Line, Tone, error_lines, failure, report_lines
+from db_sync.report import SyncReport
 
 _INTERRUPTED = {
     "code": "SYNC_005",
@@ -154,13 +154,14 @@ class Command(BaseCommand):
                 progress="never" if quiet else options["progress"],
             )
         except SyncError as error:
-            raise self._failed(error, as_json=options["json"]) from error
+            raise failure(error, self.stdout, as_json=options["json"]) from error
         except KeyboardInterrupt as interrupt:
             done = interrupted_report(interrupt)
             if done is not None:
                 self._tell(done, options)
                 raise CommandError(_unfinished(done), returncode=done.exit_code) from interrupt
-            raise self._failed(error_from(_INTERRUPTED), as_json=options["json"]) from interrupt
+            told = failure(error_from(_INTERRUPTED), self.stdout, as_json=options["json"])
+            raise told from interrupt
         self._tell(report, options)
         if not report.ok:
             raise CommandError(_unfinished(report), returncode=report.exit_code)
@@ -183,14 +184,6 @@ class Command(BaseCommand):
         }
         for line in lines:
             self.stdout.write(line.text, styles.get(line.tone))
-
-    def _failed(self, error: SyncError, *, as_json: bool) -> CommandError:
-        """Tells of a run that could not be done at all, in words or as JSON."""
-        known = ErrorReport.from_exception(error)
-        if as_json:
-            self.stdout.write(json.dumps({"error": known.as_dict()}, ensure_ascii=False))
-        lines = "\n".join(line.text for line in error_lines(known))
-        return CommandError(lines, returncode=exit_status(known.code))
 
 
 def _unfinished(report: SyncReport) -> str:

@@ -12,9 +12,8 @@ from django.utils.translation import gettext as _
 
 from db_sync import scheduling
 from db_sync.checks import settings_are_complete
-from db_sync.errors import SyncError, exit_status
-from db_sync.printout import error_lines
-from db_sync.report import ErrorReport
+from db_sync.errors import SyncError
+from db_sync.printout import failure
 from db_sync.scheduling import ScheduleSettings, ScheduleStatus
 
 _RULE = "=" * 50
@@ -73,9 +72,7 @@ class Command(BaseCommand):
                 case _:
                     self._status()
         except SyncError as error:
-            known = ErrorReport.from_exception(error)
-            lines = "\n".join(line.text for line in error_lines(known))
-            raise CommandError(lines, returncode=exit_status(known.code)) from error
+            raise failure(error, self.stdout, as_json=False) from error
         except ImproperlyConfigured as error:
             # Without sound settings there is no database, of which Django says less than we can.
             wrong = [f"{found.msg}\n  {found.hint}" for found in settings_are_complete(None)]
