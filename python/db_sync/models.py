@@ -4,6 +4,10 @@ The engine owns them and defines them; these models are unmanaged and name the c
 use. Words of a fixed set (`FULL`, `SUCCESS`, …) are the engine's own and are not translated.
 """
 
+import json
+from decimal import Decimal
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -71,6 +75,14 @@ class Action(models.TextChoices):
     INSERT = "INSERT", "INSERT"
     UPDATE = "UPDATE", "UPDATE"
     DELETE = "DELETE", "DELETE"
+
+
+class ExactNumbers(json.JSONDecoder):
+    """Reads fractions as decimals: a float would round them."""
+
+    def __init__(self, **options: Any) -> None:
+        """Takes what `json.loads` hands on."""
+        super().__init__(**{**options, "parse_float": Decimal})
 
 
 class SyncConfig(models.Model):
@@ -141,33 +153,47 @@ class SyncLog(models.Model):
         managed = False
         db_table = "db_sync_log"
         ordering = ("-id",)
-        verbose_name = _("log entry")
-        verbose_name_plural = _("log entries")
+        verbose_name = _("database sync log")
+        verbose_name_plural = _("Database Sync Logs")
 
     def __str__(self) -> str:
         """Names the table, the direction, how it went and when."""
         return f"{self.table_name} {self.sync_direction}: {self.status} ({self.start_time})"
 
 
+class Dashboard(SyncLog):
+    """The passes as the admin's dashboard adds them up: a page, not a table."""
+
+    class Meta:
+        """Who may see the log may see it."""
+
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("dashboard")
+        verbose_name_plural = _("Dashboard")
+
+
 class SyncConflict(models.Model):
     """One row that both sides changed, with both versions, whoever won.
 
-    The table has two more columns, by which the engine finds a conflict again; they mean nothing to
-    a person.
+    The table has one more column, by which the engine finds a row again; it means nothing to a
+    person.
     """
 
     run_id = models.CharField(_("run"), max_length=36)
     table_name = models.CharField(_("table"), max_length=100)
-    row_key = models.JSONField(_("row key"))
+    row_key = models.JSONField(_("row key"), decoder=ExactNumbers)
     kind = models.CharField(_("kind"), max_length=20)
-    remote_row = models.JSONField(_("row on REMOTE"), null=True)
-    local_row = models.JSONField(_("row on LOCAL"), null=True)
+    remote_row = models.JSONField(_("row on REMOTE"), null=True, decoder=ExactNumbers)
+    local_row = models.JSONField(_("row on LOCAL"), null=True, decoder=ExactNumbers)
     strategy = models.CharField(_("conflict strategy"), max_length=20, choices=Strategy)
     state = models.CharField(_("state"), max_length=10, choices=State)
     winner = models.CharField(_("winner"), max_length=10, choices=Side, null=True)
     resolved_by = models.CharField(_("resolved by"), max_length=150, null=True)
     resolved_at = models.DateTimeField(_("resolved"), null=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # Names both versions: who decides says by it which ones were looked at.
+    seen = models.CharField(_("versions"), max_length=40, editable=False)
 
     class Meta:
         """Newest first."""
@@ -193,8 +219,8 @@ class SyncUndo(models.Model):
     table_name = models.CharField(_("table"), max_length=100)
     side = models.CharField(_("side"), max_length=6, choices=Side)
     action = models.CharField(_("action"), max_length=6, choices=Action)
-    row_key = models.JSONField(_("row key"))
-    row_before = models.JSONField(_("row before"), null=True)
+    row_key = models.JSONField(_("row key"), decoder=ExactNumbers)
+    row_before = models.JSONField(_("row before"), null=True, decoder=ExactNumbers)
     part = models.IntegerField(_("part"), default=0)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -210,3 +236,28 @@ class SyncUndo(models.Model):
     def __str__(self) -> str:
         """Names the row, the side and what was done there."""
         return f"{self.table_name} {self.row_key}: {self.action} on {self.side}"
+
+
+class SyncState(models.Model):
+    """How far both sides had come with a table at the end of its last sync.
+
+    `seen` has a `rows` for each of `remote` and `local`. The table has one more column, by which
+    the engine knows what its base was made from.
+    """
+
+    id = models.AutoField(primary_key=True)
+    table_name = models.CharField(_("table"), max_length=100, unique=True)
+    seen = models.JSONField(_("seen"), null=True)
+
+    class Meta:
+        """Nobody changes it but the engine."""
+
+        managed = False
+        db_table = "db_sync_state"
+        default_permissions = ()
+        verbose_name = _("table state")
+        verbose_name_plural = _("table states")
+
+    def __str__(self) -> str:
+        """Names the table."""
+        return self.table_name

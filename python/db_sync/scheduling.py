@@ -11,6 +11,7 @@ Importing this module needs no Django Q2; using it does.
 import ast
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,9 @@ from db_sync import _native
 NAME = "db_sync"
 TASK = "db_sync.tasks.run_scheduled_sync"
 TABLE_TASK = "db_sync.tasks.sync_table"
+DECISION_TASK = "db_sync.tasks.decide_conflicts"
+# A task shall end well within a cluster's timeout, and each decision may take a second.
+_DECISIONS = 50
 # A failed run is not queued again: the next slot is its repetition. Without this, Django Q2 would
 # repeat every failed run for ever, beside the schedule.
 _OPTIONS = {"ack_failure": True}
@@ -140,8 +144,12 @@ def disable() -> None:
         row.delete()
 
 
-def status() -> ScheduleStatus:
+def status(env_file: str | os.PathLike[str] | None = None) -> ScheduleStatus:
     """Tells how the schedule stands.
+
+    Args:
+        env_file: Where the settings are, unless the schedule names a file itself; without either,
+            `.env` in the working directory.
 
     Returns:
         The schedule, the runs that Django Q2 remembers, and the settings.
@@ -164,7 +172,7 @@ def status() -> ScheduleStatus:
         last_run=runs.order_by("-started").values_list("started", flat=True).first(),
         successes=runs.filter(success=True).count(),
         failures=runs.filter(success=False).count(),
-        settings=read_settings(_env_file(row)),
+        settings=read_settings(_env_file(row) or env_file),
     )
 
 
@@ -186,6 +194,28 @@ def enqueue_table(name: str, **options: Any) -> str:
 
     queued: str = async_task(TABLE_TASK, name, **options, q_options={**_OPTIONS, "group": NAME})
     return queued
+
+
+def enqueue_decisions(chosen: Sequence[tuple[int, str]], **options: Any) -> int:
+    """Has a cluster decide conflicts, soon.
+
+    Args:
+        chosen: As for `db_sync.tasks.decide_conflicts`.
+        options: As for it.
+
+    Returns:
+        The number of tasks.
+
+    Raises:
+        ImproperlyConfigured: Django Q2 is not there.
+    """
+    _queue()
+    from django_q.tasks import async_task
+
+    parcels = [list(chosen[at : at + _DECISIONS]) for at in range(0, len(chosen), _DECISIONS)]
+    for parcel in parcels:
+        async_task(DECISION_TASK, parcel, **options, q_options={**_OPTIONS, "group": NAME})
+    return len(parcels)
 
 
 def _establish(env_file: str | os.PathLike[str] | None, *, anew: bool) -> ScheduleSettings:

@@ -7,13 +7,14 @@ run finds in order it leaves alone. A run that fails raises, so that Django Q2 c
 import json
 import logging
 import os
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from db_sync import _native
-from db_sync.engine import sync
-from db_sync.errors import LockHeld, SyncError, error_from
+from db_sync.engine import resolve_conflict, sync
+from db_sync.errors import ConnectionFailed, LockHeld, SyncError, error_from
 from db_sync.printout import error_lines
 from db_sync.report import ErrorReport, PassCounts, SyncReport
 
@@ -64,6 +65,50 @@ def sync_table(
     return _run(env_file, tables=[name], **options)
 
 
+def decide_conflicts(
+    chosen: Iterable[tuple[int, str]],
+    *,
+    keep: str,
+    by: str,
+    env_file: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
+    """Decides conflicts one after the other.
+
+    It is no automatic run: a person has decided, whatever `DB_SYNC_ENABLED` says.
+
+    Args:
+        chosen: Each conflict's id, and the versions that were looked at, as `SyncConflict.seen`
+            names them.
+        keep: Whose rows: `remote` or `local`.
+        by: Who decides.
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        `status` is `SUCCESS`, or `PARTIAL` where rows were changed since or another run holds their
+        table: those conflicts are in `left`. `decided` counts the others.
+
+    Raises:
+        SyncError: A side cannot be reached, and the rest was not tried; or, after all of them, some
+            cannot be decided.
+    """
+    decided, left, failures = 0, [], []
+    for conflict, seen in chosen:
+        try:
+            report = resolve_conflict(conflict, keep=keep, by=by, seen=seen, env_file=env_file)
+            if report.exit_code not in (*_DONE, _HELD):
+                raise _failure(report)
+        except ConnectionFailed:
+            raise
+        except SyncError as error:
+            failures.append(ErrorReport.from_exception(error))
+            continue
+        decided += report.ok
+        left += [] if report.ok else [conflict]
+    if failures:
+        raise _told(failures)
+    return {"status": "PARTIAL" if left else "SUCCESS", "decided": decided, "left": left}
+
+
 def _run(env_file: str | os.PathLike[str] | None, **options: Any) -> dict[str, Any]:
     path = None if env_file is None else os.fspath(env_file)
     if not json.loads(_native.settings(path))["enabled"]:
@@ -107,7 +152,11 @@ def _held(tables: list[str]) -> dict[str, Any]:
 def _failure(report: SyncReport) -> SyncError:
     """Makes an exception of a report: the code of its first failure, and the words of the first."""
     errors = report.errors or tuple(table.error for table in report.tables if table.error)
-    first = errors[0] if errors else ErrorReport(code="SYNC_005", message=report.status)
+    return _told(errors or (ErrorReport(code="SYNC_005", message=report.status),))
+
+
+def _told(errors: Sequence[ErrorReport]) -> SyncError:
+    first = errors[0]
     lines = [line.text for error in errors[:_TOLD] for line in error_lines(error)]
     if len(errors) > _TOLD:
         lines.append("…")

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from sides import HANGS
+
 SHOP = Path(__file__).parents[2] / "examples/shop"
 
 
@@ -34,6 +36,7 @@ class Site:
             env=environment,
             capture_output=True,
             text=True,
+            timeout=HANGS,
             check=False,
         )
         assert done.returncode == status, done.stdout + done.stderr

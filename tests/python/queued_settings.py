@@ -4,23 +4,33 @@ import json
 import os
 
 from shop_site.settings import (
+    ALLOWED_HOSTS,
     DATABASE_ROUTERS,
     DATABASES,
     DEFAULT_AUTO_FIELD,
     INSTALLED_APPS,
     LANGUAGE_CODE,
+    MIDDLEWARE,
+    ROOT_URLCONF,
     SECRET_KEY,
+    STATIC_URL,
+    TEMPLATES,
     USE_TZ,
 )
 
 __all__ = [
+    "ALLOWED_HOSTS",
     "DATABASES",
     "DATABASE_ROUTERS",
     "DEFAULT_AUTO_FIELD",
     "INSTALLED_APPS",
     "LANGUAGE_CODE",
+    "MIDDLEWARE",
     "Q_CLUSTER",
+    "ROOT_URLCONF",
     "SECRET_KEY",
+    "STATIC_URL",
+    "TEMPLATES",
     "USE_TZ",
 ]
 

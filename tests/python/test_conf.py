@@ -48,7 +48,7 @@ def test_a_server_is_strict_and_takes_every_character(engine: RecordedEngine) ->
         "PORT": "3306",
         "NAME": "shop",
         "USER": "sync",
-        "PASSWORD": "s3cret",
+        "PASSWORD": SERVER["password"],
     }
     assert options["charset"] == "utf8mb4"
     assert "STRICT_TRANS_TABLES" in options["sql_mode"]

@@ -1,5 +1,6 @@
 """The Chinese messages are complete: the app's own strings and the engine's sentences."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +9,14 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from django.utils.translation.template import templatize
 
 from db_sync import engine
 
 ROOT = Path(__file__).parents[2]
 PO = ROOT / "python/db_sync/locale/zh_Hans/LC_MESSAGES/django.po"
+# What Django makes of the tags that translate, in a template.
+CALLS = re.compile(r"""gettext\(u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\)""")
 PLACE = re.compile(r"\{\w+\}|%\(\w+\)[ds]")
 # NAME = Code, "what happened", "what to do";
 NOTES = re.compile(r'[A-Z_]+ = "((?:[^"\\]|\\.)*)";')
@@ -20,9 +24,14 @@ SENTENCES = re.compile(r'= \w+,\s*"((?:[^"\\]|\\.)*)",\s*"((?:[^"\\]|\\.)*)";')
 
 
 def python_strings() -> Iterator[str]:
-    for found in extract_from_dir(ROOT / "python/db_sync", keywords={"_": None}):
+    for found in extract_from_dir(
+        ROOT / "python/db_sync", keywords={"_": None, "gettext_lazy": None}
+    ):
         assert isinstance(found[2], str)
         yield found[2]
+    for template in (ROOT / "python/db_sync").rglob("*.html"):
+        for literal in CALLS.findall(templatize(template.read_text())):
+            yield ast.literal_eval(literal)
 
 
 def engine_sentences() -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from example_shop import SHOP, Site
+from sides import HANGS
 
 REPORT_KEYS = {
     "run_id",
@@ -206,7 +207,12 @@ def test_the_same_failure_has_the_same_class_in_python(site: Site) -> None:
         "import db_sync\ntry: db_sync.sync(tables=['x'])\nexcept db_sync.ConfigError as e: print(e)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=site.folder, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=site.folder,
+        capture_output=True,
+        text=True,
+        timeout=HANGS,
+        check=True,
     )
     assert done.stdout.startswith("CFG_003: ")
 
@@ -219,6 +225,7 @@ def test_the_demo_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         cwd=tmp_path / "shop",
         capture_output=True,
         text=True,
+        timeout=HANGS,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
