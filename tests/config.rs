@@ -442,3 +442,25 @@ fn the_command_says_what_it_did() {
                        "priority": -3, "ignore": ["a", "B"], "no_conflict": []});
     assert_eq!((&listing["tables"][1], &listing["errors"]), (&first, &json!([])));
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_taken() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let examples: Vec<&str> =
+        page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let pair = Pair::of("SQLITE", "SQLITE");
+    pair.both("CREATE TABLE shop_product (id INTEGER PRIMARY KEY, first_name, last_login, views)");
+    for table in ["shop_category", "products", "orders"] {
+        pair.both(&format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY)"));
+    }
+    let taken: Vec<Changes> = examples.iter().map(|text| import(&pair, text, true)).collect();
+    assert!(taken.iter().all(|changes| changes.errors.is_empty()), "{taken:#?}");
+    let told = |at: usize| (taken[at].tables.len(), taken[at].notes.len());
+    assert_eq!((taken.len(), told(0), told(1)), (2, (3, 0), (2, 2)));
+    let session = page.split("import sync.yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    for note in &taken[1].notes {
+        let line = note.message.replace("f.yaml", "sync.yaml");
+        assert!(session.contains(&line), "{line}");
+    }
+}

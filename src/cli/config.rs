@@ -177,7 +177,11 @@ fn import_text(changes: &Changes) -> String {
             let from = altered.from.as_ref().map(|from| format!("{} → ", names(from)));
             format!("{} {}{}", setting.as_str(), from.unwrap_or_default(), names(&altered.to))
         };
-        let altered: Vec<String> = settings.iter().map(altered).collect();
+        // A new table's lists are worth a word where something is in them.
+        let told =
+            |altered: &Altered| altered.from.is_some() || altered.to != serde_json::json!([]);
+        let settings = settings.iter().filter(|(_, altered)| told(altered));
+        let altered: Vec<String> = settings.map(altered).collect();
         let registered = if *registered { "registered, " } else { "" };
         text += &format!("{table}: {registered}{}\n", altered.join(", "));
     }
@@ -196,6 +200,7 @@ fn import_text(changes: &Changes) -> String {
 fn names(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
+        Json::Array(values) if values.is_empty() => "-".to_owned(),
         Json::Array(values) => values.iter().map(names).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }

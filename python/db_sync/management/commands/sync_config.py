@@ -132,7 +132,12 @@ class Command(BaseCommand):
     def _print_import(self, answer: dict[str, Any]) -> None:
         for change in answer["tables"]:
             words = [_("registered")] if change["registered"] else []
-            words += [_altered(key, values) for key, values in change["settings"].items()]
+            # A new table's lists are worth a word where something is in them.
+            words += [
+                _altered(key, values)
+                for key, values in change["settings"].items()
+                if values["from"] is not None or values["to"] != []
+            ]
             self.stdout.write(f"{change['table']}: {', '.join(words)}")
         for note in answer["notes"]:
             line = sentence(note["template"], note["names"], note["message"])
@@ -155,5 +160,5 @@ def _altered(key: str, values: Mapping[str, Any]) -> str:
 def _text(value: Any) -> str:
     """Spells a setting's value as `set` takes it."""
     if isinstance(value, list):
-        return ",".join(value)
+        return ",".join(value) or "-"
     return value if isinstance(value, str) else json.dumps(value)
