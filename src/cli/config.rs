@@ -1,5 +1,6 @@
 //! `db-sync config`: how tables are synced, listed and changed.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -183,15 +184,16 @@ fn import_text(changes: &Changes) -> String {
         let settings = settings.iter().filter(|(_, altered)| told(altered));
         let altered: Vec<String> = settings.map(altered).collect();
         let registered = if *registered { "registered, " } else { "" };
-        text += &format!("{table}: {registered}{}\n", altered.join(", "));
+        // Nothing refuses to be written to memory.
+        let _ = writeln!(text, "{table}: {registered}{}", altered.join(", "));
     }
     for note in &changes.notes {
-        text += &format!("{}\n", note.message);
+        let _ = writeln!(text, "{}", note.message);
     }
     if changes.errors.is_empty() {
         let verb = if changes.dry_run { "would be changed" } else { "changed" };
         let (count, unchanged) = (changes.tables.len(), changes.unchanged);
-        text += &format!("{count} table(s) {verb}, {unchanged} as they were\n");
+        let _ = writeln!(text, "{count} table(s) {verb}, {unchanged} as they were");
     }
     text
 }

@@ -4,27 +4,25 @@
 //! transaction, and what is wrong is told at once. REMOTE is asked for the names that LOCAL does not know, and only then.
 
 pub mod document;
+mod ground;
 pub mod wanted;
 pub mod yaml;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
-use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use self::document::Document;
-use self::wanted::{Wanted, put, value};
-use super::preflight::{Tables, environment, find, is_never_synced, ours};
+use self::ground::{Ground, Plan};
+use self::wanted::{Wanted, value};
 use crate::config::Settings;
-use crate::endpoint::{Connection, Dialect, Endpoint, introspect};
+use crate::endpoint::{Connection, Endpoint};
 use crate::error::{self, Result, SyncError};
-use crate::journal::schema::{self, Existing};
+use crate::journal::schema;
 use crate::journal::settings::{self, DEFAULTS, Setting, Stored, TableSettings};
-use crate::model::{PerSide, Side};
+use crate::model::Side;
 use crate::note::{self, Note};
-use crate::plan::policy::Policy;
-use crate::plan::schema_match::ColumnRules;
 use crate::report::Failure;
 
 /// How one table is synced.
@@ -100,7 +98,9 @@ pub async fn list(settings: Settings) -> Result<Listing> {
     let (clear, unclear): (Vec<_>, Vec<_>) =
         rows(settings).await?.into_iter().partition(|row| row.unclear.is_empty());
     let errors = unclear.iter().flat_map(|row| &row.unclear).map(|(_, error)| error.into());
-    let errors: Vec<Failure> = errors.collect();
+    let mut errors: Vec<Failure> = errors.collect();
+    // Two settings stand in one cell, of which nothing can be understood then.
+    errors.dedup();
     let tables = clear.iter().map(|row| listed(&row.settings)).collect();
     Ok(Listing { tables, exit_code: exit(&errors), errors })
 }
@@ -218,205 +218,4 @@ fn answer(document: Document, plan: Plan, dry_run: bool) -> Changes {
 /// Everything that can be wrong here is a wrong setting.
 fn exit(errors: &[Failure]) -> u8 {
     if errors.is_empty() { 0 } else { 2 }
-}
-
-/// What is to be written.
-#[derive(Default)]
-struct Plan {
-    /// Rows as they are to be, and whether they are new.
-    rows: Vec<(TableSettings, bool)>,
-    /// What that changes.
-    changes: Vec<Change>,
-    /// Tables with a row of which nothing is wanted.
-    others: Vec<String>,
-    /// What is wrong.
-    errors: Vec<SyncError>,
-}
-
-/// What there is: our rows, and the tables that they may be about.
-struct Ground {
-    existing: Existing,
-    rows: Vec<Stored>,
-    tables: Tables,
-    /// Whether REMOTE's tables are known.
-    whole: bool,
-}
-
-impl Ground {
-    async fn of(endpoint: &Endpoint, local: &mut Connection) -> Result<Self> {
-        let dialect = endpoint.nature.dialect;
-        let tables = PerSide::new(HashMap::new(), introspect::tables(local, dialect).await?);
-        let existing = ours(&tables.local);
-        let rows = match existing.get(settings::TABLE) {
-            None => Vec::new(),
-            Some(columns) => {
-                let with_rules = columns.contains("column_rules");
-                settings::stored(local, dialect, with_rules).await?
-            }
-        };
-        Ok(Self { existing, rows, tables, whole: false })
-    }
-
-    async fn ask_remote(&mut self, settings: &Settings) -> Result<()> {
-        let (endpoint, mut remote) = Endpoint::open(Side::Remote, settings).await?;
-        let tables = introspect::tables(&mut remote, endpoint.nature.dialect).await;
-        remote.close().await;
-        self.tables.remote = tables?;
-        self.whole = true;
-        Ok(())
-    }
-
-    /// Writes what is wanted into the rows as they are by now, which nobody else changes meanwhile.
-    async fn write(
-        &mut self,
-        settings: &Settings,
-        local: &mut Connection,
-        dialect: Dialect,
-        wanted: &[Wanted],
-    ) -> Result<Plan> {
-        self.rows = settings::stored_to_change(local, dialect).await?;
-        let plan = self.plan(settings, wanted);
-        if plan.errors.is_empty() {
-            let now = Utc::now();
-            for (row, new) in &plan.rows {
-                let written = if *new {
-                    settings::insert(local, dialect, row, now).await
-                } else {
-                    settings::update(local, dialect, row, now).await
-                };
-                written.map_err(|fault| fault.fatal(local.place()))?;
-            }
-        }
-        Ok(plan)
-    }
-
-    fn plan(&self, settings: &Settings, wanted: &[Wanted]) -> Plan {
-        let rows: HashMap<&str, &Stored> =
-            self.rows.iter().map(|row| (row.settings.table.as_str(), row)).collect();
-        let mut defaults = match rows.get(DEFAULTS) {
-            None => Ok(environment(settings)),
-            Some(Stored { settings, unclear }) => {
-                unclear.first().map_or(Ok(settings.policy), |(_, error)| Err(error.clone()))
-            }
-        };
-        let (mut plan, mut seen) = (Plan::default(), HashSet::new());
-        for wanted in wanted {
-            let planned = self.name(&rows, &wanted.table).and_then(|name| {
-                if seen.insert(name.clone()) { Ok(name) } else { Err(listed_twice(wanted, &name)) }
-            });
-            let before = planned.map(|name| (rows.get(name.as_str()).copied(), name));
-            let planned = before.map_err(|error| vec![error]).and_then(|(before, name)| {
-                self.row(before, name, &defaults, wanted).map(|row| (before, row))
-            });
-            match planned {
-                Err(errors) => plan.errors.extend(errors),
-                Ok((before, row)) => {
-                    if row.table == DEFAULTS {
-                        defaults = Ok(row.policy);
-                    }
-                    if let Some(change) = change(before, &row) {
-                        plan.changes.push(change);
-                        plan.rows.push((row, before.is_none()));
-                    }
-                }
-            }
-        }
-        let others = self.rows.iter().map(|row| &row.settings.table);
-        let others = others.filter(|name| *name != DEFAULTS && !seen.contains(*name));
-        plan.others = others.cloned().collect();
-        plan
-    }
-
-    /// What a run calls a table: as its row does, else as LOCAL spells it, else as REMOTE does.
-    fn name(&self, rows: &HashMap<&str, &Stored>, asked: &str) -> Result<String> {
-        let known = asked == DEFAULTS || rows.contains_key(asked);
-        if known || self.tables.local.contains_key(asked) {
-            return Ok(asked.to_owned());
-        }
-        let mut sides = [Side::Local, Side::Remote].into_iter();
-        let found = sides.find_map(|side| find(&self.tables, side, asked)).filter(|_| self.whole);
-        found
-            .map(|table| table.name.clone())
-            .ok_or_else(|| SyncError::new(error::NO_SUCH_TABLE).with("table", asked))
-    }
-
-    /// A table's row as it is wanted; one that is new begins as the first run would make it.
-    fn row(
-        &self,
-        before: Option<&Stored>,
-        name: String,
-        defaults: &Result<Policy>,
-        wanted: &Wanted,
-    ) -> std::result::Result<TableSettings, Vec<SyncError>> {
-        let mut errors = Vec::new();
-        let mut row = match before {
-            Some(stored) => stored.settings.clone(),
-            None if is_never_synced(&name) && name != DEFAULTS => {
-                return Err(vec![SyncError::new(error::NEVER_SYNCED).with("table", name)]);
-            }
-            None => TableSettings {
-                table: name,
-                enabled: true,
-                policy: defaults.clone().map_err(|error| vec![error])?,
-                priority: 0,
-                rules: ColumnRules::default(),
-            },
-        };
-        for (setting, given) in &wanted.values {
-            if let Err(error) = put(&mut row, *setting, given) {
-                errors.push(error);
-            }
-        }
-        let given = |setting: &Setting| wanted.values.iter().any(|(given, _)| given == setting);
-        let unclear = before.iter().flat_map(|stored| &stored.unclear);
-        errors.extend(unclear.filter(|(at, _)| !given(at)).map(|(_, error)| error.clone()));
-        let known = before.map(|stored| &stored.settings.rules);
-        errors.extend(self.unknown_columns(&row, known));
-        if errors.is_empty() { Ok(row) } else { Err(errors) }
-    }
-
-    /// Columns of new rules that neither side has. A rule that is there already may outlive its column.
-    fn unknown_columns(&self, row: &TableSettings, known: Option<&ColumnRules>) -> Vec<SyncError> {
-        let mut tables = Vec::new();
-        for side in Side::BOTH {
-            tables.extend(find(&self.tables, side, &row.table));
-        }
-        let unknown = |key: Setting, names: &[String], known: &[String]| {
-            let new = names.iter().filter(|name| !known.contains(name));
-            let missing =
-                new.filter(|name| tables.iter().all(|table| table.position(name).is_none()));
-            let error = |name: &String| {
-                let error = SyncError::new(error::NO_SUCH_COLUMN).with("table", &row.table);
-                error.with("column", name).with("key", key.as_str())
-            };
-            missing.map(error).collect::<Vec<_>>()
-        };
-        let none = ColumnRules::default();
-        let known = known.unwrap_or(&none);
-        let mut found = unknown(Setting::Ignore, &row.rules.ignore, &known.ignore);
-        found.extend(unknown(Setting::NoConflict, &row.rules.quiet, &known.quiet));
-        found
-    }
-}
-
-fn listed_twice(wanted: &Wanted, name: &str) -> SyncError {
-    let error = SyncError::new(error::LISTED_TWICE).with("table", name);
-    match &wanted.place {
-        Some(place) => error.with("path", &place.path).with("line", place.line),
-        None => error,
-    }
-}
-
-/// What is different; none where nothing is.
-fn change(before: Option<&Stored>, row: &TableSettings) -> Option<Change> {
-    let altered = |setting: Setting| {
-        let clear = |stored: &&Stored| stored.unclear.iter().all(|(at, _)| *at != setting);
-        let from = before.filter(clear).map(|stored| value(&stored.settings, setting));
-        let to = value(row, setting);
-        (from.as_ref() != Some(&to)).then_some((setting, Altered { from, to }))
-    };
-    let settings: BTreeMap<Setting, Altered> =
-        Setting::ALL.into_iter().filter_map(altered).collect();
-    let registered = before.is_none();
-    (!settings.is_empty()).then(|| Change { table: row.table.clone(), registered, settings })
 }

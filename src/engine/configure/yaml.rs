@@ -225,17 +225,20 @@ mod tests {
 
     #[test]
     fn what_would_grow_without_end_is_refused() {
-        let bomb: String = (1..30).map(|n| format!("l{n}: &l{n} [*l{0},*l{0}]\n", n - 1)).collect();
+        let lines = |count: usize, line: &dyn Fn(usize) -> String| {
+            (1..count).map(line).collect::<Vec<String>>().concat()
+        };
+        let bomb = lines(30, &|n| format!("l{n}: &l{n} [*l{0},*l{0}]\n", n - 1));
         assert_eq!(mistake(&format!("l0: &l0 [x,x]\n{bomb}")).1, "aliases make it too large");
         let wide = "x,".repeat(1000);
         let many = "- *w\n".repeat(10_000);
         assert_eq!(mistake(&format!("- &w [{wide}]\n{many}")).1, "aliases make it too large");
-        let steps: String = (1..5000).map(|n| format!("- &d{n} [*d{}]\n", n - 1)).collect();
+        let steps = lines(5000, &|n| format!("- &d{n} [*d{}]\n", n - 1));
         assert_eq!(mistake(&format!("- &d0 x\n{steps}")).1, "aliases make it too large");
         for deep in ["[", "{a: ", "- ", "? "] {
             assert!(parse(&deep.repeat(100_000)).is_err(), "{deep}");
         }
-        let nested: String = (0..1000).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
+        let nested = lines(1000, &|n| format!("{}a:\n", " ".repeat(n)));
         assert_eq!(mistake(&nested).1, "too many lists within each other");
         assert_eq!(mistake(&"- x\n".repeat(300_000)).1, "it is too large");
     }
