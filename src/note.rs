@@ -65,6 +65,12 @@ notes! {
     NO_PLAN = "The table's changes are too many for a plan, or its rows have no key: --apply leaves it out.";
     /// Tables that nobody configured.
     NOT_CONFIGURED = "Both sides have tables that are not configured and were not synced: {tables}. To sync one, add its name to db_sync_config.";
+    /// A word of a file that means nothing here.
+    KEY_NOT_TAKEN = "{path}, line {line}: {key} is not taken, for it means nothing here.";
+    /// A word of a file that means something elsewhere.
+    KEY_OF_ALL = "{path}, line {line}: {key} is not taken; for all tables alike, {variable} in .env says it.";
+    /// Rows of which a file says nothing.
+    LEFT_ALONE = "Tables that the file does not list stay as they are: {tables}.";
     /// A column on one side only.
     ALONE = "Column {column} exists on {side} only, so it is not synced.";
     /// A column on one side only that rows need.

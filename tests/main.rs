@@ -7,6 +7,7 @@ mod bags;
 mod changes;
 mod check;
 mod columns;
+mod config;
 mod conflicts;
 mod contents;
 #[cfg(feature = "failpoints")]

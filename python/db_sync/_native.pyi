@@ -8,6 +8,7 @@ __all__ = [
     "SchemaMismatch",
     "SyncError",
     "check_schemas",
+    "config_document",
     "control_statements",
     "main",
     "run",
@@ -100,6 +101,19 @@ def settings(env_file: str | None) -> str:
 
     Raises:
         ConfigError: Keys are missing or hold values that are not allowed.
+    """
+
+def config_document(exported: str) -> str:
+    """Writes tables' settings as the YAML file that `sync_config import` takes. Touches nothing.
+
+    Args:
+        exported: A JSON object with the key tables, as `db-sync config export --json` prints it.
+
+    Returns:
+        The file's text.
+
+    Raises:
+        ValueError: This is no such object.
     """
 
 def control_statements(dialect: str, existing: str) -> list[str]:

@@ -189,6 +189,11 @@ class ErrorReport:
             names=error.names,
         )
 
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "ErrorReport":
+        """Builds the failure from the decoded JSON."""
+        return known(cls, data)
+
     def as_dict(self) -> dict[str, Any]:
         """Gives the failure back as what `json.dumps` takes."""
         told: dict[str, Any] = plain(self)
@@ -299,7 +304,7 @@ class SyncReport:
             KeyError, TypeError: A key is missing.
         """
         tables = tuple(_table(table) for table in data["tables"])
-        errors = tuple(known(ErrorReport, error) for error in data["errors"])
+        errors = tuple(ErrorReport.from_dict(error) for error in data["errors"])
         notes = tuple(known(Note, note) for note in data.get("notes", ()))
         return known(cls, {**data, "tables": tables, "errors": errors, "notes": notes})
 
@@ -321,7 +326,7 @@ def _table(data: Mapping[str, Any]) -> TableReport:
         "local_to_remote": known(PassCounts, data["local_to_remote"]),
         "conflicts": known(ConflictCounts, data["conflicts"]),
         "rows": known(RowCounts, data["rows"]),
-        "error": None if error is None else known(ErrorReport, error),
+        "error": None if error is None else ErrorReport.from_dict(error),
         "notes": tuple(known(Note, note) for note in data.get("notes", ())),
         "create": tuple(data.get("create", ())),
         "changes": None if changes is None else tuple(_change(change) for change in changes),

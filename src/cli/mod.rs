@@ -2,6 +2,7 @@
 //!
 //! Parses, calls, prints; exit statuses are those of the contract. Nothing is decided here.
 
+mod config;
 mod conflicts;
 mod explain;
 
@@ -43,6 +44,9 @@ enum Command {
     /// List, show and decide conflicts.
     #[command(subcommand)]
     Conflicts(conflicts::Command),
+    /// List the tables that are synced, and change how they are.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Compare both sides without writing anything.
     Check(CheckFlags),
     /// Tell of one row what each side holds, what happened to it, and what the next run would do.
@@ -232,6 +236,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Run(flags) => sync(&flags),
         Command::Undo(flags) => sync(&flags.run()),
         Command::Conflicts(command) => conflicts::answer(command),
+        Command::Config(command) => config::answer(command),
         Command::Check(flags) => check(&flags),
         Command::Explain(flags) => explain::answer(&flags),
         Command::Schema { dialect, init } => show_schema(&dialect, init),

@@ -157,7 +157,8 @@ async fn refuse_swapped(run: &Run, lines: &mut PerSide<Connection>, tables: &Tab
     Ok(())
 }
 
-fn ours(tables: &HashMap<String, Table>) -> Existing {
+/// Our own tables among these.
+pub(super) fn ours(tables: &HashMap<String, Table>) -> Existing {
     let names = |table: &Table| {
         table.columns.iter().map(|column| column.name.clone()).collect::<BTreeSet<_>>()
     };
@@ -166,7 +167,8 @@ fn ours(tables: &HashMap<String, Table>) -> Existing {
     found.collect()
 }
 
-fn environment(settings: &Settings) -> Policy {
+/// How tables are registered where no row of `db_sync_config` says it.
+pub(super) fn environment(settings: &Settings) -> Policy {
     Policy {
         direction: settings.direction,
         sync_type: settings.sync_type,
@@ -186,6 +188,11 @@ pub(super) fn find<'a>(tables: &'a Tables, side: Side, name: &str) -> Option<&'a
 /// What each side's `migrate` has done there; nothing of it holds on the other side, so no pattern makes it a synced table.
 const MIGRATIONS: &str = "django_migrations";
 
+/// Whether a table belongs to one side alone. One of the defaults' own name could not be told from them.
+pub(super) fn is_never_synced(name: &str) -> bool {
+    name == MIGRATIONS || name == DEFAULTS || schema::names().any(|ours| ours == name)
+}
+
 /// Every table that is not excluded and exists on both sides, and where missing ones are made, on either (`both`: those of both
 /// sides as well).
 fn registrable(run: &Run, tables: &Tables, policy: Policy, both: bool) -> Vec<TableSettings> {
@@ -203,9 +210,7 @@ fn registrable(run: &Run, tables: &Tables, policy: Policy, both: bool) -> Vec<Ta
             if paired { both } else { run.options.create_tables }
         })
         .filter(|name| matches(&run.settings.tables, name) && !matches(&run.settings.exclude, name))
-        .filter(|name| schema::names().all(|ours| ours != name.as_str()))
-        // A table of the defaults' own name could not be told from them.
-        .filter(|name| name.as_str() != MIGRATIONS && name.as_str() != DEFAULTS)
+        .filter(|name| !is_never_synced(name))
         .map(|name| TableSettings {
             table: name.clone(),
             enabled: true,
