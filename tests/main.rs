@@ -12,6 +12,7 @@ mod conflicts;
 mod crashes;
 mod create;
 mod decision_table;
+mod doctor;
 mod documents;
 mod errors;
 mod explain;

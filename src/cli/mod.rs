@@ -3,6 +3,7 @@
 //! Parses, calls, prints; exit statuses are those of the contract. Nothing is decided here.
 
 mod conflicts;
+mod doctor;
 mod explain;
 
 use std::ffi::OsString;
@@ -47,6 +48,8 @@ enum Command {
     Check(CheckFlags),
     /// Tell of one row what each side holds, what happened to it, and what the next run would do.
     Explain(explain::Flags),
+    /// Look for whatever stands in the way of a sync, or will, and say what to do about it.
+    Doctor(doctor::Flags),
     /// Print the SQL that makes the sync's own tables.
     Schema {
         /// Whose SQL: mysql or sqlite.
@@ -231,6 +234,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Conflicts(command) => conflicts::answer(command),
         Command::Check(flags) => check(&flags),
         Command::Explain(flags) => explain::answer(&flags),
+        Command::Doctor(flags) => doctor::answer(&flags),
         Command::Schema { dialect, init } => show_schema(&dialect, init),
     };
     outcome.unwrap_or_else(|error| {
