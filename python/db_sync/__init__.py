@@ -5,7 +5,7 @@ answers a `SyncReport`; what ends a run as a whole arrives as a `SyncError`. Imp
 needs no Django.
 """
 
-from db_sync.engine import check_schemas, sync
+from db_sync.engine import check_schemas, diagnose, sync
 from db_sync.errors import (
     ConfigError,
     ConflictPending,
@@ -14,12 +14,13 @@ from db_sync.errors import (
     SchemaMismatch,
     SyncError,
 )
-from db_sync.report import SchemaReport, SyncReport, TableReport
+from db_sync.report import Diagnosis, SchemaReport, SyncReport, TableReport
 
 __all__ = [
     "ConfigError",
     "ConflictPending",
     "ConnectionFailed",
+    "Diagnosis",
     "LockHeld",
     "SchemaMismatch",
     "SchemaReport",
@@ -27,5 +28,6 @@ __all__ = [
     "SyncReport",
     "TableReport",
     "check_schemas",
+    "diagnose",
     "sync",
 ]
