@@ -231,9 +231,40 @@ fn the_same_database_twice_is_told_and_nothing_is_compared() {
         .collect();
     let more: Vec<(&str, &str)> =
         remote.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    let found = doctor(&pair, false, &more);
+    // Not even what could be mended is: this LOCAL is none.
+    let found = doctor(&pair, true, &more);
     assert_eq!(codes(&found), ["CFG_002", "DOC_009"], "{}", found.text());
+    assert_eq!(finding(&found, "DOC_009").fixed, None);
+    assert_eq!(pair.remote.sql("SHOW TABLES").len(), 1);
     assert_eq!(found.exit_code, 1);
+}
+
+#[test]
+fn sides_that_have_swapped_places_are_told_and_nothing_is_mended() {
+    each_pairing(|pair| {
+        begun(pair);
+        let swapped: Vec<(String, String)> = pair
+            .variables()
+            .into_iter()
+            .map(|(key, value)| {
+                let (side, other) =
+                    if key.contains("REMOTE") { ("REMOTE", "LOCAL") } else { ("LOCAL", "REMOTE") };
+                (key.replace(side, other), value)
+            })
+            .collect();
+        // Which kind a side is stands only where it is a file.
+        let kinds = [
+            ("DB_REMOTE_ENGINE", pair.local.is_file()),
+            ("DB_LOCAL_ENGINE", pair.remote.is_file()),
+        ];
+        let kinds = kinds.map(|(key, file)| (key, if file { "sqlite" } else { "mysql" }));
+        let swapped = swapped.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        let more: Vec<(&str, &str)> = swapped.chain(kinds).collect();
+        let found = doctor(pair, true, &more);
+        assert_eq!(codes(&found), ["SYNC_008", "DOC_009"], "{}: {}", pair.name, found.text());
+        assert_eq!(finding(&found, "DOC_009").fixed, None, "{}", pair.name);
+        assert_eq!(found.exit_code, 1, "{}", pair.name);
+    });
 }
 
 #[test]
@@ -271,11 +302,11 @@ fn differences_that_no_sync_fails_of_have_a_code_too() {
 fn tables_that_nobody_configured_are_told_with_what_registers_them() {
     each_pairing(|pair| {
         begun(pair);
-        pair.both("CREATE TABLE it_s_new (id INTEGER NOT NULL PRIMARY KEY)");
+        pair.both("CREATE TABLE `it's \\new` (id INTEGER NOT NULL PRIMARY KEY)");
         let found = look(pair);
         assert_eq!(codes(&found), ["DOC_017"], "{}: {}", pair.name, found.text());
         apply(&pair.local, finding(&found, "DOC_017"));
-        pair.remote.sql("INSERT INTO it_s_new VALUES (7)");
+        pair.remote.sql("INSERT INTO `it's \\new` VALUES (7)");
         assert_eq!(written(&pair.sync("")), 1, "{}", pair.name);
         assert_eq!(codes(&look(pair)), Vec::<&str>::new(), "{}", pair.name);
     });

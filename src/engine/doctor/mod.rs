@@ -6,29 +6,26 @@
 //! put in order. Rows, tables and settings of others are never touched.
 
 pub mod ailments;
-pub mod clocks;
-pub mod control;
+mod clocks;
+mod control;
 pub mod diagnosis;
-pub mod held;
-pub mod machine;
-pub mod rights;
-pub mod server;
-
-use std::collections::{BTreeSet, HashMap};
+mod held;
+mod known;
+mod machine;
+mod rights;
+mod server;
 
 use self::diagnosis::{Diagnosis, Symptom, Vitals};
+use self::known::{Known, Synced};
 use self::rights::Need;
 use super::cancel::Cancel;
-use super::preflight::{self, is_wanted, ours};
-use super::{Options, Run, check};
+use super::preflight::{self, find, ours};
 use crate::config::Settings;
 use crate::endpoint::condition::{self, Condition};
-use crate::endpoint::sql::remedy;
-use crate::endpoint::{Connection, Endpoint, introspect};
-use crate::error::Result;
+use crate::endpoint::{Connection, Endpoint};
+use crate::error::{self, Result};
 use crate::journal::schema;
-use crate::journal::settings::{self, DEFAULTS};
-use crate::model::{PerSide, Side, Table};
+use crate::model::{PerSide, Side};
 use crate::note;
 use crate::plan::policy::Direction;
 
@@ -36,11 +33,7 @@ use crate::plan::policy::Direction;
 struct Patient {
     endpoint: Endpoint,
     condition: Condition,
-    tables: HashMap<String, Table>,
 }
-
-/// A table that is synced, and which way.
-type Synced = (String, Direction);
 
 /// Looks at everything that a sync depends on; with `fix` mends what can safely be mended. What cannot be found out of one side
 /// hides nothing of the other.
@@ -67,8 +60,7 @@ pub async fn diagnose(settings: Settings, fix: bool, cancel: Cancel) -> Result<D
 async fn meet(side: Side, settings: &Settings) -> Result<(Patient, Connection)> {
     let (endpoint, mut line) = preflight::open(side, settings).await?;
     let condition = condition::ask(&mut line).await?;
-    let tables = introspect::tables(&mut line, endpoint.nature.dialect).await?;
-    Ok((Patient { endpoint, condition, tables }, line))
+    Ok((Patient { endpoint, condition }, line))
 }
 
 fn vitals(patient: &Patient) -> Vitals {
@@ -96,21 +88,21 @@ impl Doctor {
         lines: &mut PerSide<Option<Connection>>,
     ) -> Result<()> {
         self.cancel.check()?;
-        let synced = self.definitions(patients, lines).await;
+        let known = self.learn(patients, lines).await;
         let conditions =
             patients.as_ref().map(|patient| patient.as_ref().map(|patient| &patient.condition));
         self.found.extend(clocks::look(&conditions, machine::time_zone()));
         for side in Side::BOTH {
             self.cancel.check()?;
             if let (Some(patient), Some(line)) = (&patients[side], &mut lines[side]) {
-                let written = self.writes(side, &synced);
+                let written = self.writes(side, &known.synced);
                 self.found.extend(server::look(&patient.endpoint, &patient.condition, written));
-                self.rights(patient, line, &synced).await;
+                self.rights(patient, line, &known).await;
             }
         }
         self.cancel.check()?;
         if let (Some(local), Some(line)) = (&patients.local, &mut lines.local) {
-            self.journal(local, line).await;
+            self.journal(local, line, &known).await;
         }
         Ok(())
     }
@@ -132,82 +124,17 @@ impl Doctor {
 
     /// Takes what could be found out; what could not is a finding.
     fn hear<T>(&mut self, told: Result<T>) -> Option<T> {
-        let told = told.map_err(|error| Symptom::from(&error));
+        let told = told.map_err(|error| {
+            // Then LOCAL may be a database that is not meant to be LOCAL: nothing is mended in it.
+            let mistaken = [error::SAME_DATABASE, error::SIDES_SWAPPED];
+            self.fix &= !mistaken.contains(&error.sentences);
+            Symptom::from(&error)
+        });
         // A line that is lost answers every question alike.
         if let Some(symptom) = told.as_ref().err().filter(|symptom| !self.found.contains(symptom)) {
             self.found.push(symptom.clone());
         }
         told.ok()
-    }
-
-    /// What the check of definitions says, where both sides are there. Answers the tables that are synced, as far as that can
-    /// be known.
-    async fn definitions(
-        &mut self,
-        patients: &PerSide<Option<Patient>>,
-        lines: &mut PerSide<Option<Connection>>,
-    ) -> Vec<Synced> {
-        if let (Some(remote), Some(local)) = (&patients.remote, &patients.local) {
-            let endpoints = PerSide::new(remote.endpoint.clone(), local.endpoint.clone());
-            let same = preflight::refuse_same(&endpoints.remote, &endpoints.local);
-            if self.hear(same).is_some()
-                && let (Some(remote), Some(local)) = (lines.remote.take(), lines.local.take())
-            {
-                let options = Options { dry_run: true, ..Options::default() };
-                let settings = self.settings.clone();
-                let run = Run::new(settings, options, endpoints, self.cancel.clone());
-                let mut both = PerSide::new(remote, local);
-                let synced = self.compare(run, &mut both).await;
-                *lines = both.map(Some);
-                if let Some(synced) = synced {
-                    return synced;
-                }
-            }
-        }
-        self.presumed(patients, lines).await
-    }
-
-    async fn compare(
-        &mut self,
-        mut run: Run,
-        lines: &mut PerSide<Connection>,
-    ) -> Option<Vec<Synced>> {
-        let configured = preflight::configured(&mut run, lines).await;
-        let (_, rows) = self.hear(configured)?;
-        let report = check::schemas(&mut run, lines).await;
-        let findings = self.hear(report).map(|report| report.findings);
-        self.found.extend(findings.into_iter().flatten().map(Symptom::from));
-        if !run.unconfigured.is_empty() {
-            let told = Symptom::of(ailments::NOT_CONFIGURED);
-            let dialect = run.dialect(Side::Local);
-            let sql = run.unconfigured.iter().map(|table| remedy::register(dialect, table));
-            self.found.push(told.with("tables", run.unconfigured.join(", ")).sql(sql));
-        }
-        Some(rows.into_iter().map(|row| (row.table, row.policy.direction)).collect())
-    }
-
-    /// The tables that would be synced by all that is known: LOCAL's configuration, else the settings.
-    async fn presumed(
-        &mut self,
-        patients: &PerSide<Option<Patient>>,
-        lines: &mut PerSide<Option<Connection>>,
-    ) -> Vec<Synced> {
-        if let (Some(local), Some(line)) = (&patients.local, &mut lines.local)
-            && let Some(columns) = ours(&local.tables).get("db_sync_config")
-        {
-            let with_rules = columns.contains("column_rules");
-            let rows = settings::read(line, local.endpoint.nature.dialect, with_rules).await;
-            let rows = self.hear(rows).unwrap_or_default();
-            let synced = rows.into_iter().filter(|row| row.enabled && row.table != DEFAULTS);
-            let synced: Vec<Synced> = synced.map(|row| (row.table, row.policy.direction)).collect();
-            if !synced.is_empty() {
-                return synced;
-            }
-        }
-        let reached = [&patients.remote, &patients.local].into_iter().flatten();
-        let names: BTreeSet<&String> = reached.flat_map(|patient| patient.tables.keys()).collect();
-        let wanted = names.into_iter().filter(|name| is_wanted(&self.settings, name));
-        wanted.map(|name| (name.clone(), self.settings.direction)).collect()
     }
 
     /// Whether a sync writes to a side. Our own tables are on LOCAL.
@@ -217,10 +144,10 @@ impl Doctor {
         side == Side::Local || rows || synced.is_empty() && written(self.settings.direction)
     }
 
-    async fn rights(&mut self, patient: &Patient, line: &mut Connection, synced: &[Synced]) {
+    async fn rights(&mut self, patient: &Patient, line: &mut Connection, known: &Known) {
         let Some(grants) = &patient.condition.grants else { return };
         let side = patient.endpoint.side();
-        let needs = self.needs(patient, synced);
+        let needs = self.needs(side, known);
         let looked = rights::look(&patient.endpoint, line, grants, &needs).await;
         let Some((found, hidden)) = self.hear(looked) else { return };
         // Tables that the account cannot see seemed to be missing.
@@ -234,12 +161,9 @@ impl Doctor {
     }
 
     /// What a sync does with the tables of a side.
-    fn needs(&self, patient: &Patient, synced: &[Synced]) -> Vec<Need> {
-        let side = patient.endpoint.side();
+    fn needs(&self, side: Side, known: &Known) -> Vec<Need> {
         let need = |name: &str, rights: Vec<&'static str>| {
-            let alike =
-                || patient.tables.values().find(|table| table.name.eq_ignore_ascii_case(name));
-            let table = patient.tables.get(name).or_else(alike);
+            let table = find(&known.tables, side, name);
             let columns = table.into_iter().flat_map(|table| &table.columns);
             let columns = columns.filter(|column| column.computed.is_none());
             Need {
@@ -250,9 +174,9 @@ impl Doctor {
         };
         let written = |direction: &Direction| direction.passes().contains(&side);
         let rows = |(name, direction): &Synced| need(name, rights::rows(written(direction)));
-        let mut needs: Vec<Need> = synced.iter().map(rows).collect();
+        let mut needs: Vec<Need> = known.synced.iter().map(rows).collect();
         if side == Side::Local {
-            let existing = ours(&patient.tables);
+            let existing = ours(&known.tables.local);
             let (missing, older) = schema::lacking(&existing);
             needs.extend(schema::names().map(|name| {
                 let made = missing.contains(&name) || older.contains(&name);
@@ -270,11 +194,10 @@ impl Doctor {
     }
 
     /// Our own tables, and who holds what.
-    async fn journal(&mut self, local: &Patient, line: &mut Connection) {
-        let nature = &local.endpoint.nature;
+    async fn journal(&mut self, local: &Patient, line: &mut Connection, known: &Known) {
+        let (nature, tables) = (&local.endpoint.nature, &known.tables.local);
         let mut found = Vec::new();
-        let complete =
-            control::look(line, nature.dialect, &local.tables, self.fix, &mut found).await;
+        let complete = control::look(line, nature.dialect, tables, self.fix, &mut found).await;
         if self.hear(complete) == Some(true) {
             let looked = held::look(line, nature, self.fix, &mut found).await;
             self.hear(looked);

@@ -53,11 +53,8 @@ impl Look<'_> {
 
     fn version(&self) -> Option<Symptom> {
         let version = &self.endpoint.nature.version;
-        let numbers = version.rsplit(' ').next().unwrap_or_default().split('.');
-        let mut numbers = numbers.map_while(|number| number.parse::<u32>().ok());
-        let known = [numbers.next()?, numbers.next()?];
-        let oldest = OLDEST.iter().find(|(dialect, _)| *dialect == self.dialect())?.1;
-        (known < oldest).then(|| self.of(ailments::OLD_VERSION).with("version", version))
+        let found = || self.of(ailments::OLD_VERSION).with("version", version);
+        is_old(self.dialect(), version).then(found)
     }
 
     fn strictness(&self) -> Option<Symptom> {
@@ -174,6 +171,14 @@ impl Look<'_> {
     }
 }
 
+/// Whether a version (`MariaDB 10.5.29`) is older than those that the sync is tested with. Nothing is said of what is no version.
+fn is_old(dialect: Dialect, version: &str) -> bool {
+    let numbers = version.rsplit(' ').next().unwrap_or_default().split('.');
+    let numbers: Vec<u32> = numbers.map_while(|number| number.parse().ok()).take(2).collect();
+    let oldest = OLDEST.iter().find(|(known, _)| *known == dialect);
+    oldest.is_some_and(|(_, oldest)| numbers.len() == 2 && numbers[..] < oldest[..])
+}
+
 /// A disk that is nearly full; `owner` says whose it is.
 pub fn little_room(free: u64, path: &str, owner: &str) -> Option<Symptom> {
     let found = || {
@@ -195,4 +200,40 @@ pub fn word(path: &std::path::Path) -> String {
     }
     let text = if text.starts_with('-') { format!("./{text}") } else { text };
     format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        for (dialect, version, old) in [
+            (Dialect::MariaDb, "MariaDB 10.5.29", true),
+            (Dialect::MariaDb, "MariaDB 10.6.0", false),
+            (Dialect::MariaDb, "MariaDB 11.0.2", false),
+            (Dialect::MySql, "MySQL 5.7.44", true),
+            (Dialect::MySql, "MySQL 8.0.11", false),
+            (Dialect::Sqlite, "SQLite 3.9.2", true),
+            (Dialect::Sqlite, "SQLite 3.35.0", false),
+            (Dialect::Sqlite, "SQLite", false),
+        ] {
+            assert_eq!(is_old(dialect, version), old, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        for (path, spelled) in [
+            ("/srv/shop/.env", "/srv/shop/.env"),
+            ("it's here", "'it'\\''s here'"),
+            ("-rf", "'./-rf'"),
+            ("a;b", "'a;b'"),
+            ("", "''"),
+        ] {
+            assert_eq!(word(Path::new(path)), spelled);
+        }
+    }
 }
