@@ -85,7 +85,7 @@ impl Code {
     ];
 
     /// As users see it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::DbConn001 => "DB_CONN_001",
             Self::DbConn002 => "DB_CONN_002",

@@ -14,6 +14,7 @@ mod contents;
 mod crashes;
 mod create;
 mod decision_table;
+mod doctor;
 mod documents;
 mod errors;
 mod explain;

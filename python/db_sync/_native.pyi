@@ -10,6 +10,7 @@ __all__ = [
     "check_schemas",
     "config_document",
     "control_statements",
+    "diagnose",
     "main",
     "run",
     "settings",
@@ -76,6 +77,20 @@ def check_schemas(options: str) -> str:
 
     Raises:
         SyncError: The sides cannot be reached, or a table is unknown.
+        KeyboardInterrupt: Ctrl-C.
+    """
+
+def diagnose(options: str) -> str:
+    """Looks in this process for whatever stands in the way of a sync.
+
+    Args:
+        options: A JSON object with any of the keys fix and env_file.
+
+    Returns:
+        A JSON object with the keys sides, findings and exit_code.
+
+    Raises:
+        ConfigError: The settings are wrong.
         KeyboardInterrupt: Ctrl-C.
     """
 

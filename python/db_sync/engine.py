@@ -16,7 +16,7 @@ from typing import Any
 from db_sync import _native
 from db_sync.contents import ContentsReport
 from db_sync.errors import error_from, fill
-from db_sync.report import SchemaReport, SyncReport
+from db_sync.report import Diagnosis, SchemaReport, SyncReport
 
 _FLAGS = {
     "sync_type": "--type",
@@ -28,6 +28,7 @@ _FLAGS = {
     "dry_run": "--dry-run",
     "repair": "--repair",
     "create_tables": "--create-tables",
+    "fix": "--fix",
     "wait": "--wait",
     "apply": "--apply",
     "undo": "--undo",
@@ -170,6 +171,31 @@ def check_schemas(
         answer, status = _ask_child(["check", "--schema", "--json", *_flags(options)])
         return SchemaReport.from_dict({"exit_code": status, **answer})
     return SchemaReport.from_dict(json.loads(_native.check_schemas(json.dumps(options))))
+
+
+def diagnose(*, fix: bool = False, env_file: str | os.PathLike[str] | None = None) -> Diagnosis:
+    """Looks for whatever stands in the way of a sync, or will.
+
+    Args:
+        fix: Mend what is safe: make our own tables on LOCAL or bring them up to date, and put in
+            order what dead runs have left. Otherwise nothing is written.
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        Every finding, with what it means and the statement or command that would mend it. A side
+        that cannot be reached is a finding too.
+
+    Raises:
+        ConfigError: The settings themselves are wrong.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    path = None if env_file is None else os.fspath(env_file)
+    given: dict[str, Any] = {"fix": fix, "env_file": path}
+    options = {name: value for name, value in given.items() if value}
+    if _has_file(path):
+        answer, status = _ask_child(["doctor", "--json", *_flags(options)])
+        return Diagnosis.from_dict({"exit_code": status, **answer})
+    return Diagnosis.from_dict(json.loads(_native.diagnose(json.dumps(options))))
 
 
 def list_conflicts(

@@ -12,7 +12,7 @@ import ast
 import json
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.apps import apps
@@ -26,6 +26,8 @@ from db_sync import _native
 NAME = "db_sync"
 TASK = "db_sync.tasks.run_scheduled_sync"
 TABLE_TASK = "db_sync.tasks.sync_table"
+# A cluster looks for what is due about every half minute.
+_OVERDUE = timedelta(minutes=2)
 # A failed run is not queued again: the next slot is its repetition. Without this, Django Q2 would
 # repeat every failed run for ever, beside the schedule.
 _OPTIONS = {"ack_failure": True}
@@ -71,6 +73,12 @@ class ScheduleStatus:
     successes: int
     failures: int
     settings: ScheduleSettings
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it should have fired by now, and no cluster has seen to that."""
+        late = self.next_run is not None and self.next_run < timezone.now() - _OVERDUE
+        return self.enabled and late
 
 
 def read_settings(env_file: str | os.PathLike[str] | None = None) -> ScheduleSettings:

@@ -4,6 +4,7 @@
 
 mod config;
 mod conflicts;
+mod doctor;
 mod explain;
 
 use std::ffi::OsString;
@@ -51,6 +52,8 @@ enum Command {
     Check(CheckFlags),
     /// Tell of one row what each side holds, what happened to it, and what the next run would do.
     Explain(explain::Flags),
+    /// Look for whatever stands in the way of a sync, or will, and say what to do about it.
+    Doctor(doctor::Flags),
     /// Print the SQL that makes the sync's own tables.
     Schema {
         /// Whose SQL: mysql or sqlite.
@@ -239,6 +242,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Config(command) => config::answer(command),
         Command::Check(flags) => check(&flags),
         Command::Explain(flags) => explain::answer(&flags),
+        Command::Doctor(flags) => doctor::answer(&flags),
         Command::Schema { dialect, init } => show_schema(&dialect, init),
     };
     outcome.unwrap_or_else(|error| {

@@ -39,6 +39,12 @@ mod _native {
         enter::check_schemas(py, options)
     }
 
+    /// Looks for whatever stands in the way of a sync and answers the diagnosis as JSON.
+    #[pyfunction]
+    fn diagnose(py: Python<'_>, options: &str) -> PyResult<String> {
+        enter::diagnose(py, options)
+    }
+
     /// Is the `db-sync` command; answers the exit status.
     #[pyfunction]
     fn main(py: Python<'_>, argv: Vec<String>) -> u8 {

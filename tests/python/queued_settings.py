@@ -14,6 +14,7 @@ from shop_site.settings import (
 )
 
 __all__ = [
+    "CACHES",
     "DATABASES",
     "DATABASE_ROUTERS",
     "DEFAULT_AUTO_FIELD",
@@ -21,10 +22,14 @@ __all__ = [
     "LANGUAGE_CODE",
     "Q_CLUSTER",
     "SECRET_KEY",
+    "SILENCED_SYSTEM_CHECKS",
     "USE_TZ",
 ]
 
 INSTALLED_APPS += ["django_q"]
+SILENCED_SYSTEM_CHECKS = os.environ.get("SHOP_SILENCED", "").split()
+_OWN_MEMORY = '{"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}'
+CACHES = {"default": json.loads(os.environ.get("SHOP_CACHE", _OWN_MEMORY))}
 Q_CLUSTER = {
     "name": "shop",
     "workers": 2,
