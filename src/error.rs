@@ -85,7 +85,7 @@ impl Code {
     ];
 
     /// As users see it.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::DbConn001 => "DB_CONN_001",
             Self::DbConn002 => "DB_CONN_002",
@@ -481,6 +481,54 @@ sentences! {
     NOTHING_TO_SYNC = Cfg003,
         "There is no table to sync: db_sync_config names none, and REMOTE and LOCAL have none in common that is not excluded.",
         "Create the tables on both sides (for a Django project: python manage.py migrate --database remote, then --database local), or let sync_db --create-tables make the missing ones.";
+    /// A setting that no table has.
+    NO_SUCH_SETTING = Cfg002,
+        "There is no setting {key}.",
+        "A table's settings are {allowed}; nothing was changed.";
+    /// A value that a table's setting cannot have.
+    BAD_SETTING = Cfg002,
+        "Table {table}: {key} is {value}; allowed is {allowed}.",
+        "Correct the value; nothing was changed.";
+    /// A rule about a column that is nowhere.
+    NO_SUCH_COLUMN = Cfg002,
+        "Table {table} has no column {column}, on either side.",
+        "Correct the name in {key}; nothing was changed.";
+    /// A table that is nowhere.
+    NO_SUCH_TABLE = Cfg003,
+        "There is no table {table}, on either side.",
+        "Correct the name, or create the table first; nothing was changed.";
+    /// A table that belongs to one side alone.
+    NEVER_SYNCED = Cfg002,
+        "Table {table} is never synced: it says what is true of one side alone.",
+        "Leave it out; nothing was changed.";
+    /// A list of tables that is not there.
+    NO_DOCUMENT = Cfg002,
+        "{path} cannot be read: {reason}.",
+        "Name a file as sync_config export writes it, or - for standard input.";
+    /// No YAML.
+    BAD_YAML = Cfg002,
+        "{path}, line {line}: this is no YAML that can be read: {reason}.",
+        "Correct the file; nothing was changed.";
+    /// A file without a list.
+    NO_LIST = Cfg002,
+        "{path} has no list of tables.",
+        "Tables are listed under tables, or under synchronization and sync_tables; nothing was changed.";
+    /// An entry without a table.
+    NO_NAME = Cfg002,
+        "{path}, line {line}: this entry names no table.",
+        "Write the table's name, alone or as table: NAME; nothing was changed.";
+    /// Two values for one setting.
+    GIVEN_TWICE = Cfg002,
+        "{path}, line {line}: {key} says once more what another line has said.",
+        "Keep one of the two; nothing was changed.";
+    /// Two entries for one table.
+    LISTED_TWICE = Cfg002,
+        "{path}, line {line}: table {table} is listed already.",
+        "Keep one of the two entries; nothing was changed.";
+    /// No list of tables yet.
+    NOT_INSTALLED = Sync001,
+        "db_sync_config does not exist on {side} yet.",
+        "In a Django project run migrate --database {alias} first; else the first sync, or db-sync config set, makes it.";
     /// A bad direction.
     BAD_DIRECTION = Cfg004,
         "{key} is {value}, which is no direction.",

@@ -65,6 +65,12 @@ notes! {
     NO_PLAN = "The table's changes are too many for a plan, or its rows have no key: --apply leaves it out.";
     /// Tables that nobody configured.
     NOT_CONFIGURED = "Both sides have tables that are not configured and were not synced: {tables}. To sync one, add its name to db_sync_config.";
+    /// A word of a file that means nothing here.
+    KEY_NOT_TAKEN = "{path}, line {line}: {key} is not taken, for it means nothing here.";
+    /// A word of a file that means something elsewhere.
+    KEY_OF_ALL = "{path}, line {line}: {key} is not taken; for all tables alike, {variable} in .env says it.";
+    /// Rows of which a file says nothing.
+    LEFT_ALONE = "Tables that the file does not list stay as they are: {tables}.";
     /// A column on one side only.
     ALONE = "Column {column} exists on {side} only, so it is not synced.";
     /// A column on one side only that rows need.
@@ -109,4 +115,49 @@ notes! {
     EXPRESSION_LEFT_OUT = "The expression that computes column {name} could not be carried over to {side}; the column is not synced.";
     /// A default that could not be carried over.
     DEFAULT_LEFT_OUT = "The default of column {name} could not be carried over to {side}.";
+
+    /// A server that nobody has tried.
+    OLD_VERSION = "{side} is {version}, which is older than what the sync is tested with: MySQL 8.0, MariaDB 10.6, SQLite 3.35.";
+    /// Applications whose values are cut.
+    NOT_STRICT = "sql_mode of {side} is not strict: what applications write there may be cut or rounded without an error. The sync's own sessions are strict.";
+    /// A clock that is wrong.
+    CLOCK = "The clock of {side} differs from this machine's by {seconds} s. No row is decided by a clock, but times in rows and in db_sync_log do not compare.";
+    /// Servers with time zones of their own.
+    TIME_ZONES = "The time zone is {remote} on REMOTE, {local} on LOCAL and {here} on this machine: a DATETIME that a server fills in by itself is another moment there. TIMESTAMP columns, and what applications write in UTC, are not concerned.";
+    /// Little room for one row.
+    SMALL_PACKET = "{side} takes {bytes} bytes at once (max_allowed_packet): a row that is larger stays where it is, with SYS_002.";
+    /// Slow first loads.
+    NO_LOADS = "{side} takes no LOAD DATA LOCAL (local_infile is off): a first load goes by INSERTs there and takes longer.";
+    /// Slow updates.
+    NO_STAGES = "User {user} may not make temporary tables on {side}: changed rows are written there one by one, each in a round trip of its own.";
+    /// A server that cannot tell what has changed.
+    NO_BINLOG = "{side} does not tell of its changes by its binary log ({lacking}). Only capture in near real time would want that; no sync needs it.";
+    /// Missing rights.
+    NO_RIGHTS = "User {user} lacks rights on {side} that the sync needs: {privileges} on {tables}.";
+    /// A folder in which SQLite cannot work.
+    CLOSED_FOLDER = "This user may not write to {path}, which a sync that writes to {side} has to do.";
+    /// A disk that is nearly full.
+    LITTLE_ROOM = "There are {megabytes} MB of room left at {path} ({owner}).";
+    /// No tables of our own yet.
+    NO_CONTROL_TABLES = "The sync's own tables are not on LOCAL yet ({tables}): the first run makes them.";
+    /// Tables of our own from an older version.
+    OLD_CONTROL_TABLES = "The sync's own tables on LOCAL are those of an older version ({tables}): the next run brings them up to date and loses no row.";
+    /// Tables of our own that a crash may damage.
+    CONTROL_STORAGE = "The storage of the sync's own table {table} has no transactions: after a crash it may say what is not so.";
+    /// A base of another version.
+    OTHER_BASE = "What is remembered of these tables was written by another version and counts as none: {tables}. The next run adopts equal rows and deletes nothing because of it.";
+    /// A lease that nobody needs.
+    STUCK_LEASE = "A run that is gone has left its lease of these tables: {tables}. The next run takes them over.";
+    /// Runs that died.
+    DEAD_RUNS = "db_sync_log says RUNNING of these tables, on which nobody is at work: {tables}. The next run corrects that.";
+    /// A run is under way.
+    AT_WORK = "A run is at work on these tables: {tables}.";
+    /// A run that is silent.
+    SILENT_RUN = "The run that holds table {table} has not been heard of for {seconds} s, and its line to LOCAL still stands. The next run ends that line and takes the table over.";
+    /// What was mended of tables of our own.
+    FIXED_TABLES = "Made or brought up to date: {tables}.";
+    /// What was mended of leases.
+    FIXED_LEASES = "Given back: the leases of {tables}.";
+    /// What was mended of the log.
+    FIXED_RUNS = "Closed as INTERRUPTED in db_sync_log: the runs of {tables}.";
 }

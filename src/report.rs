@@ -293,7 +293,7 @@ impl Contents {
 }
 
 /// How much a difference between two definitions matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// The table cannot be synced.
@@ -302,6 +302,17 @@ pub enum Level {
     Warning,
     /// Worth knowing.
     Note,
+}
+
+impl Level {
+    /// As people read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
 }
 
 /// One difference between two definitions.
@@ -338,11 +349,7 @@ impl SchemaReport {
     pub fn text(&self) -> String {
         let mut text = String::new();
         for Finding { table, column, level, code, note, sql } in &self.findings {
-            let level = match level {
-                Level::Error => "error",
-                Level::Warning => "warning",
-                Level::Note => "note",
-            };
+            let level = level.as_str();
             let place = column.as_ref().map_or(table.clone(), |column| format!("{table}.{column}"));
             let code = code.map(|code| format!(" {code}")).unwrap_or_default();
             let _ = writeln!(text, "{level}{code} {place}: {}", note.message);

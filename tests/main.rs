@@ -7,12 +7,14 @@ mod bags;
 mod changes;
 mod check;
 mod columns;
+mod config;
 mod conflicts;
 mod contents;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod create;
 mod decision_table;
+mod doctor;
 mod documents;
 mod errors;
 mod explain;

@@ -6,7 +6,7 @@ needs no Django.
 """
 
 from db_sync.contents import ContentsReport
-from db_sync.engine import check, check_schemas, sync
+from db_sync.engine import check, check_schemas, diagnose, sync
 from db_sync.errors import (
     ConfigError,
     ConflictPending,
@@ -15,13 +15,14 @@ from db_sync.errors import (
     SchemaMismatch,
     SyncError,
 )
-from db_sync.report import SchemaReport, SyncReport, TableReport
+from db_sync.report import Diagnosis, SchemaReport, SyncReport, TableReport
 
 __all__ = [
     "ConfigError",
     "ConflictPending",
     "ConnectionFailed",
     "ContentsReport",
+    "Diagnosis",
     "LockHeld",
     "SchemaMismatch",
     "SchemaReport",
@@ -30,5 +31,6 @@ __all__ = [
     "TableReport",
     "check",
     "check_schemas",
+    "diagnose",
     "sync",
 ]

@@ -8,7 +8,9 @@ __all__ = [
     "SchemaMismatch",
     "SyncError",
     "check_schemas",
+    "config_document",
     "control_statements",
+    "diagnose",
     "main",
     "run",
     "settings",
@@ -78,6 +80,20 @@ def check_schemas(options: str) -> str:
         KeyboardInterrupt: Ctrl-C.
     """
 
+def diagnose(options: str) -> str:
+    """Looks in this process for whatever stands in the way of a sync.
+
+    Args:
+        options: A JSON object with any of the keys fix and env_file.
+
+    Returns:
+        A JSON object with the keys sides, findings and exit_code.
+
+    Raises:
+        ConfigError: The settings are wrong.
+        KeyboardInterrupt: Ctrl-C.
+    """
+
 def main(argv: list[str]) -> int:
     """Is the `db-sync` command.
 
@@ -100,6 +116,19 @@ def settings(env_file: str | None) -> str:
 
     Raises:
         ConfigError: Keys are missing or hold values that are not allowed.
+    """
+
+def config_document(exported: str) -> str:
+    """Writes tables' settings as the YAML file that `sync_config import` takes. Touches nothing.
+
+    Args:
+        exported: A JSON object with the key tables, as `db-sync config export --json` prints it.
+
+    Returns:
+        The file's text.
+
+    Raises:
+        ValueError: This is no such object.
     """
 
 def control_statements(dialect: str, existing: str) -> list[str]:

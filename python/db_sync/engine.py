@@ -16,7 +16,7 @@ from typing import Any
 from db_sync import _native
 from db_sync.contents import ContentsReport
 from db_sync.errors import error_from, fill
-from db_sync.report import SchemaReport, SyncReport
+from db_sync.report import Diagnosis, SchemaReport, SyncReport
 
 _FLAGS = {
     "sync_type": "--type",
@@ -28,6 +28,7 @@ _FLAGS = {
     "dry_run": "--dry-run",
     "repair": "--repair",
     "create_tables": "--create-tables",
+    "fix": "--fix",
     "wait": "--wait",
     "apply": "--apply",
     "undo": "--undo",
@@ -172,6 +173,31 @@ def check_schemas(
     return SchemaReport.from_dict(json.loads(_native.check_schemas(json.dumps(options))))
 
 
+def diagnose(*, fix: bool = False, env_file: str | os.PathLike[str] | None = None) -> Diagnosis:
+    """Looks for whatever stands in the way of a sync, or will.
+
+    Args:
+        fix: Mend what is safe: make our own tables on LOCAL or bring them up to date, and put in
+            order what dead runs have left. Otherwise nothing is written.
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        Every finding, with what it means and the statement or command that would mend it. A side
+        that cannot be reached is a finding too.
+
+    Raises:
+        ConfigError: The settings themselves are wrong.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    path = None if env_file is None else os.fspath(env_file)
+    given: dict[str, Any] = {"fix": fix, "env_file": path}
+    options = {name: value for name, value in given.items() if value}
+    if _has_file(path):
+        answer, status = _ask_child(["doctor", "--json", *_flags(options)])
+        return Diagnosis.from_dict({"exit_code": status, **answer})
+    return Diagnosis.from_dict(json.loads(_native.diagnose(json.dumps(options))))
+
+
 def list_conflicts(
     *,
     tables: Sequence[str] = (),
@@ -192,7 +218,7 @@ def list_conflicts(
         SyncError: LOCAL cannot be reached.
     """
     words = [f"--table={table}" for table in tables] + (["--all"] if decided else [])
-    answer, _status = _ask_about_conflicts("list", words, env_file)
+    answer, _status = _ask("conflicts", "list", words, env_file)
     found: list[dict[str, Any]] = answer["conflicts"]
     return found
 
@@ -213,7 +239,7 @@ def show_conflict(
     Raises:
         SyncError: LOCAL cannot be reached, or there is no such conflict.
     """
-    answer, _status = _ask_about_conflicts("show", [str(conflict)], env_file)
+    answer, _status = _ask("conflicts", "show", [str(conflict)], env_file)
     return answer
 
 
@@ -245,15 +271,95 @@ def resolve_conflict(
     """
     words = [str(conflict), f"--keep={keep}", f"--by={by}"]
     words += [] if seen is None else [f"--seen={seen}"]
-    answer, status = _ask_about_conflicts("resolve", words, env_file)
+    answer, status = _ask("conflicts", "resolve", words, env_file)
     return SyncReport.from_dict({"exit_code": status, **answer})
 
 
-def _ask_about_conflicts(
-    action: str, words: Sequence[str], env_file: str | os.PathLike[str] | None
+def list_tables(*, env_file: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """Lists how tables are synced, greater priority first.
+
+    Args:
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        An object with tables (each with table, enabled, type, direction, conflict, priority, ignore
+        and no_conflict), errors (rows that cannot be understood) and exit_code.
+
+    Raises:
+        SyncError: LOCAL cannot be reached, or has no `db_sync_config` yet.
+    """
+    answer, _status = _ask("config", "list", [], env_file)
+    return answer
+
+
+def export_tables(*, env_file: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """Gives how tables are synced as what `import_tables` takes back.
+
+    Args:
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        An object with tables, as `list_tables` gives them.
+
+    Raises:
+        SyncError: As for `list_tables`, or a row cannot be understood.
+    """
+    answer, _status = _ask("config", "export", [], env_file)
+    return answer
+
+
+def set_table(
+    table: str, pairs: Sequence[str], *, env_file: str | os.PathLike[str] | None = None
+) -> dict[str, Any]:
+    """Changes how a table is synced; one that has no row yet is registered.
+
+    Args:
+        table: The table; `*` for the defaults of tables that are registered from now on.
+        pairs: `KEY=VALUE`, with the keys that `list_tables` names; names of columns with commas
+            between.
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        An object with tables (each with table, registered, and settings: the old and the new value
+        by key), unchanged (a count), notes, errors and exit_code. With errors, nothing was changed.
+
+    Raises:
+        SyncError: LOCAL cannot be reached, or REMOTE where it has to be asked for a name.
+    """
+    answer, _status = _ask("config", "set", ["--", table, *pairs], env_file)
+    return answer
+
+
+def import_tables(
+    path: str | os.PathLike[str],
+    *,
+    dry_run: bool = False,
+    env_file: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
+    """Takes from a YAML file how tables are synced: everything in it, or nothing.
+
+    Args:
+        path: A file as `sync_config export` prints it, or as the older distributed setup had it;
+            `-` is stdin.
+        dry_run: Change nothing; the answer says what would be changed.
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        As for `set_table`; the notes say what in the file was not taken.
+
+    Raises:
+        SyncError: The file cannot be read, or a side that has to be asked cannot be reached.
+    """
+    words = ["--dry-run"] if dry_run else []
+    answer, _status = _ask("config", "import", [*words, "--", os.fspath(path)], env_file)
+    return answer
+
+
+def _ask(
+    subject: str, action: str, words: Sequence[str], env_file: str | os.PathLike[str] | None
 ) -> tuple[dict[str, Any], int]:
     path = [] if env_file is None else [f"--env-file={os.fspath(env_file)}"]
-    return _ask_child(["conflicts", action, "--json", *path, *words])
+    return _ask_child([subject, action, "--json", *path, *words])
 
 
 def interrupted_report(interrupt: KeyboardInterrupt) -> SyncReport | None:

@@ -12,10 +12,12 @@ from db_sync.contents import ContentsReport, TableContents
 from db_sync.errors import SyncError, exit_status, fill
 from db_sync.report import (
     Change,
+    Diagnosis,
     ErrorReport,
     Note,
     PassCounts,
     SchemaReport,
+    Symptom,
     SyncReport,
     TableReport,
 )
@@ -39,6 +41,8 @@ class Line(NamedTuple):
 
 # Failures of one kind that are told one by one.
 _ONE_BY_ONE = 5
+# Lines of statements that are shown of one finding.
+_REMEDIES = 12
 _TONES = {"SUCCESS": Tone.GOOD, "PARTIAL": Tone.WARNING}
 
 
@@ -135,10 +139,7 @@ def finding_lines(report: SchemaReport) -> Iterator[Line]:
         For each finding what it means and the SQL that would mend it, and the totals.
     """
     for finding in report.findings:
-        level, tone = {
-            "error": (_("error"), Tone.BAD),
-            "warning": (_("warning"), Tone.WARNING),
-        }.get(finding.level, (_("note"), Tone.PLAIN))
+        level, tone = _level(finding.level)
         place = f"{finding.table}.{finding.column}" if finding.column else finding.table
         code = f" {finding.code}" if finding.code else ""
         message = sentence(finding.template, finding.names, finding.message)
@@ -192,6 +193,61 @@ def _contents(table: TableContents) -> Iterator[Line]:
     if table.differences and table.differences_truncated:
         yield Line("  …")
     yield from _failures([table.error] if table.error else [], "  ")
+
+
+def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[Line]:
+    """Tells what the doctor found.
+
+    Args:
+        diagnosis: The findings.
+
+    Yields:
+        The sides, for each finding what it means and what would mend it or did, and the totals.
+    """
+    sides = {"REMOTE": diagnosis.sides.remote, "LOCAL": diagnosis.sides.local}
+    for side, vitals in sides.items():
+        if vitals is None:
+            yield Line(_("%(side)s: not reached") % {"side": side}, Tone.BAD)
+        else:
+            names = {"side": side, "server": vitals.server, "address": vitals.address}
+            yield Line(_("%(side)s: %(server)s at %(address)s") % names)
+    for finding in diagnosis.findings:
+        yield from _symptom(finding)
+    counts = {
+        level: sum(finding.level == level for finding in diagnosis.findings)
+        for level in ("error", "warning", "note")
+    }
+    fixed = sum(finding.fixed is not None for finding in diagnosis.findings)
+    totals = _("errors %(error)d, warnings %(warning)d, notes %(note)d, fixed %(fixed)d")
+    tone = Tone.BAD if diagnosis.exit_code else Tone.GOOD
+    yield Line(totals % {**counts, "fixed": fixed}, tone)
+
+
+def _symptom(finding: Symptom) -> Iterator[Line]:
+    level, tone = _level(finding.level)
+    table = f"{finding.table}.{finding.column}" if finding.column else finding.table
+    place = "".join(f" {name}" for name in (finding.side, table) if name)
+    message = sentence(finding.template, finding.names, finding.message)
+    yield Line(f"{level} {finding.code}{place}: {message}", tone)
+    if finding.fixed is not None:
+        what = sentence(finding.fixed.template, finding.fixed.names, finding.fixed.message)
+        yield Line("    " + _("fixed: %(what)s") % {"what": what}, Tone.GOOD)
+        return
+    if finding.hint is not None:
+        hint = finding.hint
+        yield Line("    " + sentence(hint.template, hint.names, hint.message))
+    remedies = [
+        line for remedy in (finding.sql, finding.command) for line in (remedy or "").splitlines()
+    ]
+    yield from (Line(f"    {line}") for line in remedies[:_REMEDIES])
+    if len(remedies) > _REMEDIES:
+        more = _("… and %(count)d more lines (--json has all of them)")
+        yield Line("    " + more % {"count": len(remedies) - _REMEDIES})
+
+
+def _level(name: str) -> tuple[str, Tone]:
+    levels = {"error": (_("error"), Tone.BAD), "warning": (_("warning"), Tone.WARNING)}
+    return levels.get(name, (_("note"), Tone.PLAIN))
 
 
 def _failures(errors: Iterable[ErrorReport], indent: str = "") -> Iterator[Line]:

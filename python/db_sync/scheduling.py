@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.apps import apps
@@ -30,6 +30,8 @@ TABLE_TASK = "db_sync.tasks.sync_table"
 DECISION_TASK = "db_sync.tasks.decide_conflicts"
 # A task shall end well within a cluster's timeout, and each decision may take a second.
 _DECISIONS = 50
+# A cluster looks for what is due about every half minute.
+_OVERDUE = timedelta(minutes=2)
 # A failed run is not queued again: the next slot is its repetition. Without this, Django Q2 would
 # repeat every failed run for ever, beside the schedule.
 _OPTIONS = {"ack_failure": True}
@@ -75,6 +77,12 @@ class ScheduleStatus:
     successes: int
     failures: int
     settings: ScheduleSettings
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it should have fired by now, and no cluster has seen to that."""
+        late = self.next_run is not None and self.next_run < timezone.now() - _OVERDUE
+        return self.enabled and late
 
 
 def read_settings(env_file: str | os.PathLike[str] | None = None) -> ScheduleSettings:

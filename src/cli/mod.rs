@@ -2,7 +2,9 @@
 //!
 //! Parses, calls, prints; exit statuses are those of the contract. Nothing is decided here.
 
+mod config;
 mod conflicts;
+mod doctor;
 mod explain;
 
 use std::ffi::OsString;
@@ -43,10 +45,15 @@ enum Command {
     /// List, show and decide conflicts.
     #[command(subcommand)]
     Conflicts(conflicts::Command),
+    /// List the tables that are synced, and change how they are.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Compare both sides without writing anything.
     Check(CheckFlags),
     /// Tell of one row what each side holds, what happened to it, and what the next run would do.
     Explain(explain::Flags),
+    /// Look for whatever stands in the way of a sync, or will, and say what to do about it.
+    Doctor(doctor::Flags),
     /// Print the SQL that makes the sync's own tables.
     Schema {
         /// Whose SQL: mysql or sqlite.
@@ -232,8 +239,10 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Run(flags) => sync(&flags),
         Command::Undo(flags) => sync(&flags.run()),
         Command::Conflicts(command) => conflicts::answer(command),
+        Command::Config(command) => config::answer(command),
         Command::Check(flags) => check(&flags),
         Command::Explain(flags) => explain::answer(&flags),
+        Command::Doctor(flags) => doctor::answer(&flags),
         Command::Schema { dialect, init } => show_schema(&dialect, init),
     };
     outcome.unwrap_or_else(|error| {

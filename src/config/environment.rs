@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::keys::KEYS;
-use super::{bad_value, dotenv};
+use super::{bad_value, dotenv, one_of, switched};
 use crate::error::{self, Result, SyncError};
 
 /// The variables of this process over those of a `.env` file.
@@ -99,11 +99,7 @@ impl Environment {
 
     pub(super) fn switch(&self, key: &str) -> Result<bool> {
         let text = self.text(key);
-        match text.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" | "on" => Ok(true),
-            "false" | "0" | "no" | "off" => Ok(false),
-            _ => Err(bad_value(key, &text, "True or False")),
-        }
+        switched(&text).ok_or_else(|| bad_value(key, &text, "True or False"))
     }
 
     /// A value of an enumeration, in any letter case.
@@ -127,14 +123,6 @@ impl Environment {
 fn anyone_reads(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
-}
-
-/// `A, B or C`.
-fn one_of(names: &[&str]) -> String {
-    match names {
-        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-        _ => names.concat(),
-    }
 }
 
 /// Why a file cannot be read, without the line itself: it may hold a password.

@@ -271,6 +271,23 @@ pub fn bad_direction(key: &str, value: &str) -> SyncError {
     SyncError::new(error::BAD_DIRECTION).with("key", key).with("value", format!("{value:?}"))
 }
 
+/// `A, B or C`.
+pub fn one_of(names: &[&str]) -> String {
+    match names {
+        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// What a switch's text says, in any letter case; none where it says neither.
+pub fn switched(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
 fn address(env: &Environment, side: Side) -> Result<Address> {
     let key = |name: &str| format!("DB_{side}_{name}");
     let engine = env.text(&key("ENGINE"));

@@ -8,7 +8,9 @@
 //! This room does not know what a sync, a base, a run or a conflict is: it never decides, it never
 //! retries, and it writes only what it is handed.
 
+pub mod condition;
 pub mod connection;
+pub mod disk;
 pub mod fault;
 pub mod introspect;
 pub mod load;

@@ -22,6 +22,19 @@ use crate::report::{Finding, Level, SchemaReport};
 /// What stops a run as a whole: settings, connections, an unknown table.
 pub async fn schemas(run: &mut Run, lines: &mut PerSide<Connection>) -> Result<SchemaReport> {
     let (tables, settings) = preflight::configured(run, lines).await?;
+    definitions(run, lines, &tables, &settings).await
+}
+
+/// The same for tables that are known already, and for the settings of those that count.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn definitions(
+    run: &Run,
+    lines: &mut PerSide<Connection>,
+    tables: &Tables,
+    settings: &[TableSettings],
+) -> Result<SchemaReport> {
     let collations = PerSide::new(
         introspect::collations(&mut lines.remote, run.dialect(Side::Remote)).await?,
         introspect::collations(&mut lines.local, run.dialect(Side::Local)).await?,
@@ -30,10 +43,10 @@ pub async fn schemas(run: &mut Run, lines: &mut PerSide<Connection>) -> Result<S
         introspect::counters(&mut lines.remote, run.dialect(Side::Remote)).await?,
         introspect::counters(&mut lines.local, run.dialect(Side::Local)).await?,
     );
-    let look = Look { run, tables: &tables, collations: &collations, counters };
+    let look = Look { run, tables, collations: &collations, counters };
     let mut found: Vec<Finding> = settings.iter().flat_map(|row| look.table(row)).collect();
-    found.extend(look.parents(&settings));
-    found.extend(look.counting(&settings));
+    found.extend(look.parents(settings));
+    found.extend(look.counting(settings));
     found.extend(look.letter_case());
     let stops = found.iter().any(|finding| finding.level == Level::Error);
     Ok(SchemaReport { tables: settings.len(), findings: found, exit_code: u8::from(stops) })

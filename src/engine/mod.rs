@@ -13,8 +13,10 @@ pub mod carry_over;
 pub mod changes;
 pub mod check;
 pub mod compare;
+pub mod configure;
 pub mod contents;
 pub mod create;
+pub mod doctor;
 pub mod drive;
 pub mod explain;
 pub mod findings;
@@ -140,6 +142,26 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run between two sides that were reached.
+    pub fn new(
+        settings: Settings,
+        options: Options,
+        endpoints: PerSide<Endpoint>,
+        cancel: Cancel,
+    ) -> Self {
+        Self {
+            run_id: uuid::Uuid::new_v4().to_string(),
+            progress: Progress::new(options.progress),
+            settings,
+            options,
+            endpoints,
+            installed: false,
+            unconfigured: Vec::new(),
+            cancel,
+            started: Utc::now(),
+        }
+    }
+
     /// Which words a side understands.
     pub fn dialect(&self, side: Side) -> Dialect {
         self.endpoints[side].nature.dialect
@@ -278,19 +300,7 @@ async fn begin(
     cancel: Cancel,
 ) -> Result<(Run, PerSide<Connection>)> {
     let (endpoints, writers) = preflight::reach(&settings).await?;
-    let progress = Progress::new(options.progress);
-    let run = Run {
-        run_id: uuid::Uuid::new_v4().to_string(),
-        settings,
-        options,
-        endpoints,
-        installed: false,
-        unconfigured: Vec::new(),
-        cancel,
-        progress,
-        started: Utc::now(),
-    };
-    Ok((run, writers))
+    Ok((Run::new(settings, options, endpoints, cancel), writers))
 }
 
 /// Compares both sides' definitions of the tables that would be synced; writes nothing.

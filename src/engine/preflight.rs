@@ -44,14 +44,26 @@ pub type Tables = PerSide<HashMap<String, Table>>;
 pub async fn reach(settings: &Settings) -> Result<(PerSide<Endpoint>, PerSide<Connection>)> {
     let (remote, local) = tokio::join!(open(Side::Remote, settings), open(Side::Local, settings));
     let ((remote, remote_line), (local, local_line)) = (remote?, local?);
-    if remote.nature.identity == local.nature.identity {
-        return Err(SyncError::new(error::SAME_DATABASE).with("address", &local.place().address));
-    }
+    refuse_same(&remote, &local)?;
     Ok((PerSide::new(remote, local), PerSide::new(remote_line, local_line)))
 }
 
+/// A database cannot be synced with itself.
+///
+/// # Errors
+/// `CFG_002` where both sides are the same database.
+pub fn refuse_same(remote: &Endpoint, local: &Endpoint) -> Result<()> {
+    if remote.nature.identity == local.nature.identity {
+        return Err(SyncError::new(error::SAME_DATABASE).with("address", &local.place().address));
+    }
+    Ok(())
+}
+
 /// Reaches one side. A server that takes no more connections is asked again for as long as a connection may take.
-async fn open(side: Side, settings: &Settings) -> Result<(Endpoint, Connection)> {
+///
+/// # Errors
+/// `DB_CONN_001` to `004`.
+pub async fn open(side: Side, settings: &Settings) -> Result<(Endpoint, Connection)> {
     let until = Instant::now() + settings.connect_timeout;
     loop {
         match Endpoint::open(side, settings).await {
@@ -157,7 +169,8 @@ async fn refuse_swapped(run: &Run, lines: &mut PerSide<Connection>, tables: &Tab
     Ok(())
 }
 
-fn ours(tables: &HashMap<String, Table>) -> Existing {
+/// Our own tables among these.
+pub(super) fn ours(tables: &HashMap<String, Table>) -> Existing {
     let names = |table: &Table| {
         table.columns.iter().map(|column| column.name.clone()).collect::<BTreeSet<_>>()
     };
@@ -166,7 +179,8 @@ fn ours(tables: &HashMap<String, Table>) -> Existing {
     found.collect()
 }
 
-fn environment(settings: &Settings) -> Policy {
+/// How tables are registered where no row of `db_sync_config` says it.
+pub(super) fn environment(settings: &Settings) -> Policy {
     Policy {
         direction: settings.direction,
         sync_type: settings.sync_type,
@@ -186,12 +200,21 @@ pub(super) fn find<'a>(tables: &'a Tables, side: Side, name: &str) -> Option<&'a
 /// What each side's `migrate` has done there; nothing of it holds on the other side, so no pattern makes it a synced table.
 const MIGRATIONS: &str = "django_migrations";
 
+/// Whether a table belongs to one side alone. One of the defaults' own name could not be told from them.
+pub(super) fn is_never_synced(name: &str) -> bool {
+    name == MIGRATIONS || name == DEFAULTS || schema::names().any(|ours| ours == name)
+}
+
+/// Whether the settings want a table of this name to be registered.
+pub fn is_wanted(settings: &Settings, name: &str) -> bool {
+    let matches =
+        |patterns: &[String]| patterns.iter().any(|pattern| WildMatch::new(pattern).matches(name));
+    matches(&settings.tables) && !matches(&settings.exclude) && !is_never_synced(name)
+}
+
 /// Every table that is not excluded and exists on both sides, and where missing ones are made, on either (`both`: those of both
 /// sides as well).
 fn registrable(run: &Run, tables: &Tables, policy: Policy, both: bool) -> Vec<TableSettings> {
-    let matches = |patterns: &[String], name: &str| {
-        patterns.iter().any(|pattern| WildMatch::new(pattern).matches(name))
-    };
     let local = tables.local.keys();
     let alone = tables.remote.keys().filter(|name| find(tables, Side::Local, name).is_none());
     let mut names: Vec<&String> = local.chain(alone).collect();
@@ -202,10 +225,7 @@ fn registrable(run: &Run, tables: &Tables, policy: Policy, both: bool) -> Vec<Ta
             let paired = Side::BOTH.iter().all(|side| find(tables, *side, name).is_some());
             if paired { both } else { run.options.create_tables }
         })
-        .filter(|name| matches(&run.settings.tables, name) && !matches(&run.settings.exclude, name))
-        .filter(|name| schema::names().all(|ours| ours != name.as_str()))
-        // A table of the defaults' own name could not be told from them.
-        .filter(|name| name.as_str() != MIGRATIONS && name.as_str() != DEFAULTS)
+        .filter(|name| is_wanted(&run.settings, name))
         .map(|name| TableSettings {
             table: name.clone(),
             enabled: true,

@@ -39,6 +39,17 @@ pub async fn databases(
     Ok(rows.iter().filter_map(|row| Stamp::databases(row[0].as_text()?)).collect())
 }
 
+/// The tables whose base was written by another version, so that it counts as none.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn outdated(connection: &mut Connection, dialect: Dialect) -> Result<Vec<String>> {
+    let columns = [("table_name", TEXT), ("stamp", TEXT)];
+    let rows = connection.fetch(&own::select(dialect, STATE, &columns, &[], "table_name")).await?;
+    let other = rows.iter().filter(|row| !row[1].as_text().is_some_and(Stamp::is_current));
+    Ok(other.filter_map(|row| row[0].as_text().map(ToOwned::to_owned)).collect())
+}
+
 /// Notes how far each side has come with a table, and (`known`) how their databases are known again.
 ///
 /// # Errors

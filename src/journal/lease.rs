@@ -14,7 +14,7 @@ use crate::error::{self, Result, SyncError};
 use crate::model::Value;
 
 /// How long a lease lasts that nobody renews.
-const SECONDS: u32 = 60;
+pub const SECONDS: u32 = 60;
 /// How often it is renewed where nothing is written.
 pub const BEAT: Duration = Duration::from_secs(15);
 
@@ -24,6 +24,46 @@ pub struct Lease {
     dialect: Dialect,
     id: i64,
     token: i64,
+}
+
+/// A lease that has an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owned {
+    /// The table.
+    pub table: String,
+    /// Who writes must have it.
+    pub token: i64,
+    /// The owner's line on the server; of a file, its process.
+    pub line: i64,
+    /// Whether the lease has not run out and its owner is still there: nobody else is given it.
+    pub stands: bool,
+    /// Seconds for which nothing was heard of the owner; 0 of a file, whose owners need not say anything.
+    pub silence: i64,
+}
+
+/// Every lease that has an owner, by tables.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn owned(connection: &mut Connection, dialect: Dialect) -> Result<Vec<Owned>> {
+    let mut found = Vec::new();
+    for row in connection.fetch(&lease::owned(dialect)).await? {
+        let number = |at: usize| row[at].as_int().and_then(|number| i64::try_from(number).ok());
+        let line = number(3).unwrap_or(0);
+        let runs = number(4) == Some(1);
+        let silence = match (dialect, number(0)) {
+            (Dialect::Sqlite, _) | (_, None) => 0,
+            (_, Some(id)) => single(connection, &lease::silence(id)).await?,
+        };
+        found.push(Owned {
+            table: row[5].as_text().unwrap_or_default().to_owned(),
+            token: number(1).unwrap_or(0),
+            line,
+            stands: runs && is_there(connection, dialect, line).await?,
+            silence,
+        });
+    }
+    Ok(found)
 }
 
 /// Leases a table on the line that holds its lock; `None` where another run that may be alive has leased it.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{count, moment, optional};
-use crate::endpoint::sql::own;
+use crate::endpoint::sql::{TEXT, own};
 use crate::endpoint::{Connection, Dialect};
 use crate::error::Result;
 use crate::model::Value;
@@ -169,6 +169,17 @@ pub async fn bury(
     let dead =
         [("table_name", Value::text(table)), ("status", Value::text(Status::Running.as_str()))];
     connection.run(&own::update(dialect, TABLE, &set, &dead)).await.map(drop)
+}
+
+/// The tables of which some pass is noted as at work: by a run that is, or by one that died.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn running(connection: &mut Connection, dialect: Dialect) -> Result<Vec<String>> {
+    let running = [("status", Value::text(Status::Running.as_str()))];
+    let statement = own::select_distinct(dialect, TABLE, ("table_name", TEXT), &running);
+    let rows = connection.fetch(&statement).await?;
+    Ok(rows.iter().filter_map(|row| row[0].as_text().map(ToOwned::to_owned)).collect())
 }
 
 /// The runs that may have written a table's rows on REMOTE without remembering it.

@@ -231,6 +231,16 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     TABLES.iter().map(|table| table.name)
 }
 
+/// Our tables that are not there, and those that lack columns.
+pub fn lacking(existing: &Existing) -> (Vec<&'static str>, Vec<&'static str>) {
+    let missing = TABLES.iter().filter(|table| !existing.contains_key(table.name));
+    let older = TABLES.iter().filter(|table| {
+        let columns = existing.get(table.name);
+        columns.is_some_and(|columns| table.columns.iter().any(|of| !columns.contains(of.0)))
+    });
+    (missing.map(|table| table.name).collect(), older.map(|table| table.name).collect())
+}
+
 /// The statements that bring about our tables where `existing` is what there is: none where nothing is
 /// missing. They only add; no column and no row of an older installation is lost.
 pub fn statements(dialect: Dialect, existing: &Existing) -> Vec<String> {
@@ -400,11 +410,8 @@ pub async fn existing(connection: &mut Connection, dialect: Dialect) -> Result<E
 
 /// Whether nothing of our tables is missing.
 pub fn is_complete(existing: &Existing) -> bool {
-    TABLES.iter().all(|table| {
-        existing
-            .get(table.name)
-            .is_some_and(|columns| table.columns.iter().all(|column| columns.contains(column.0)))
-    })
+    let (missing, older) = lacking(existing);
+    missing.is_empty() && older.is_empty()
 }
 
 /// Brings about our tables.

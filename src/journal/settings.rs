@@ -1,19 +1,19 @@
 //! `db_sync_config`: which tables are synced, and how.
 
 use chrono::{DateTime, Utc};
-
 use serde::{Deserialize, Serialize};
 
-use super::moment;
+use super::{moment, optional};
 use crate::config::bad_direction;
 use crate::endpoint::sql::{SIGNED, TEXT, own};
 use crate::endpoint::{Connection, Dialect, Fault, RowFault};
 use crate::error::{self, Result, SyncError};
-use crate::model::{Row, Value};
-use crate::plan::policy::Policy;
+use crate::model::{Kind, Row, Value};
+use crate::plan::policy::{Direction, Policy, Strategy, SyncType};
 use crate::plan::schema_match::ColumnRules;
 
-const TABLE: &str = "db_sync_config";
+/// Where they stand.
+pub const TABLE: &str = "db_sync_config";
 
 /// The row that holds the defaults of newly registered tables rather than a table's settings.
 pub const DEFAULTS: &str = "*";
@@ -33,13 +33,80 @@ pub struct TableSettings {
     pub rules: ColumnRules,
 }
 
+/// One setting of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    /// Whether it is synced.
+    Enabled,
+    /// FULL or INCREMENTAL.
+    Type,
+    /// Which way rows may travel.
+    Direction,
+    /// Who wins a conflict.
+    Conflict,
+    /// Greater goes first.
+    Priority,
+    /// Columns that are never synced.
+    Ignore,
+    /// Columns that make no conflict.
+    NoConflict,
+}
+
+impl Setting {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 7] = [
+        Self::Enabled,
+        Self::Type,
+        Self::Direction,
+        Self::Conflict,
+        Self::Priority,
+        Self::Ignore,
+        Self::NoConflict,
+    ];
+
+    /// As people write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enabled => "enabled",
+            Self::Type => "type",
+            Self::Direction => "direction",
+            Self::Conflict => "conflict",
+            Self::Priority => "priority",
+            Self::Ignore => "ignore",
+            Self::NoConflict => "no_conflict",
+        }
+    }
+}
+
+/// A row as it stands in the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// What it says. Where a cell says nothing that can be understood, the table's own default stands in.
+    pub settings: TableSettings,
+    /// Those cells, each with the failure that a run tells of it.
+    pub unclear: Vec<(Setting, SyncError)>,
+}
+
 /// What stands in `column_rules`.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 struct Rules {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     ignore: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     no_conflict: Vec<String>,
 }
+
+const COLUMNS: [(&str, Kind); 7] = [
+    ("table_name", TEXT),
+    ("sync_enabled", SIGNED),
+    ("sync_type", TEXT),
+    ("sync_direction", TEXT),
+    ("conflict_resolution", TEXT),
+    ("priority", SIGNED),
+    ("column_rules", TEXT),
+];
 
 /// All rows, by table name. An older installation may not have `column_rules` yet.
 ///
@@ -50,52 +117,78 @@ pub async fn read(
     dialect: Dialect,
     with_rules: bool,
 ) -> Result<Vec<TableSettings>> {
-    let columns = [
-        ("table_name", TEXT),
-        ("sync_enabled", SIGNED),
-        ("sync_type", TEXT),
-        ("sync_direction", TEXT),
-        ("conflict_resolution", TEXT),
-        ("priority", SIGNED),
-        ("column_rules", TEXT),
-    ];
-    let columns = if with_rules { &columns[..] } else { &columns[..6] };
-    let rows = connection.fetch(&own::select(dialect, TABLE, columns, &[], "table_name")).await?;
-    rows.iter().map(table_settings).collect()
+    let rows = stored(connection, dialect, with_rules).await?;
+    let clear =
+        |row: Stored| row.unclear.into_iter().next().map_or(Ok(row.settings), |it| Err(it.1));
+    rows.into_iter().map(clear).collect()
 }
 
-fn table_settings(row: &Row) -> Result<TableSettings> {
+/// The same, with what cannot be understood.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn stored(
+    connection: &mut Connection,
+    dialect: Dialect,
+    with_rules: bool,
+) -> Result<Vec<Stored>> {
+    let columns = if with_rules { &COLUMNS[..] } else { &COLUMNS[..6] };
+    let rows = connection.fetch(&own::select(dialect, TABLE, columns, &[], "table_name")).await?;
+    Ok(rows.iter().map(of_row).collect())
+}
+
+/// The same in a transaction, until whose end nobody else changes them.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn stored_to_change(
+    connection: &mut Connection,
+    dialect: Dialect,
+) -> Result<Vec<Stored>> {
+    let statement = own::select_to_change(dialect, TABLE, &COLUMNS, "table_name");
+    Ok(connection.fetch(&statement).await?.iter().map(of_row).collect())
+}
+
+fn of_row(row: &Row) -> Stored {
     let text = |at: usize| row.get(at).and_then(Value::as_text).unwrap_or_default();
-    let bad = |key: &str, at: usize, allowed: &str| {
+    let mut unclear = Vec::new();
+    let bad = |at: usize, allowed: &str| {
         SyncError::new(error::BAD_ROW)
-            .with("key", key)
+            .with("key", COLUMNS[at].0)
             .with("table", text(0))
             .with("value", format!("{:?}", text(at)))
             .with("allowed", allowed)
     };
-    let direction = || {
-        let key = format!("sync_direction of table {} in db_sync_config", text(0));
-        bad_direction(&key, text(3))
-    };
-    let strategies = "REMOTE_WINS, LOCAL_WINS, SKIP, MANUAL";
-    let priority = row[5].as_int().and_then(|priority| i64::try_from(priority).ok());
     let rules: Rules = match text(6).trim() {
         "" => Rules::default(),
-        json => serde_json::from_str(json).map_err(|_| {
-            bad("column_rules", 6, r#"{"ignore": ["column"], "no_conflict": ["column"]}"#)
-        })?,
+        json => serde_json::from_str(json).unwrap_or_else(|_| {
+            let form = bad(6, r#"{"ignore": ["column"], "no_conflict": ["column"]}"#);
+            unclear.extend([(Setting::Ignore, form.clone()), (Setting::NoConflict, form)]);
+            Rules::default()
+        }),
     };
-    Ok(TableSettings {
+    let sync_type = text(2).parse().unwrap_or_else(|_| {
+        unclear.push((Setting::Type, bad(2, &SyncType::NAMES.join(", "))));
+        SyncType::Incremental
+    });
+    let direction = text(3).parse().unwrap_or_else(|_| {
+        let key = format!("sync_direction of table {} in db_sync_config", text(0));
+        unclear.push((Setting::Direction, bad_direction(&key, text(3))));
+        Direction::Both
+    });
+    let strategy = text(4).parse().unwrap_or_else(|_| {
+        unclear.push((Setting::Conflict, bad(4, &Strategy::NAMES.join(", "))));
+        Strategy::RemoteWins
+    });
+    let priority = row[5].as_int().and_then(|priority| i64::try_from(priority).ok());
+    let settings = TableSettings {
         table: text(0).to_owned(),
         enabled: row[1].as_int() != Some(0),
-        policy: Policy {
-            sync_type: text(2).parse().map_err(|_| bad("sync_type", 2, "FULL, INCREMENTAL"))?,
-            direction: text(3).parse().map_err(|_| direction())?,
-            strategy: text(4).parse().map_err(|_| bad("conflict_resolution", 4, strategies))?,
-        },
+        policy: Policy { direction, sync_type, strategy },
         priority: priority.unwrap_or(0),
         rules: ColumnRules { ignore: rules.ignore, quiet: rules.no_conflict },
-    })
+    };
+    Stored { settings, unclear }
 }
 
 /// Adds tables.
@@ -108,35 +201,66 @@ pub async fn register(
     tables: &[TableSettings],
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let columns = [
-        "table_name",
-        "sync_enabled",
-        "sync_type",
-        "sync_direction",
-        "conflict_resolution",
-        "priority",
-        "created_at",
-        "updated_at",
-    ];
-    let now = moment(DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now));
     // Two first runs may register the same tables at once: the rows are the same then, and one of each is enough.
     for table in tables {
-        let row = vec![vec![
-            Value::text(&table.table),
-            Value::Int(table.enabled.into()),
-            Value::text(table.policy.sync_type.as_str()),
-            Value::text(table.policy.direction.as_str()),
-            Value::text(table.policy.strategy.as_str()),
-            Value::Int(table.priority.into()),
-            now.clone(),
-            now.clone(),
-        ]];
-        match connection.execute(&own::insert(dialect, TABLE, &columns, row)).await {
-            Ok(_) | Err(Fault::Row(RowFault::Duplicate)) => {}
+        match insert(connection, dialect, table, now).await {
+            Ok(()) | Err(Fault::Row(RowFault::Duplicate)) => {}
             Err(fault) => return Err(fault.fatal(connection.place())),
         }
     }
     Ok(())
+}
+
+/// Adds a table's row.
+///
+/// # Errors
+/// The [`Fault`].
+pub async fn insert(
+    connection: &mut Connection,
+    dialect: Dialect,
+    table: &TableSettings,
+    now: DateTime<Utc>,
+) -> std::result::Result<(), Fault> {
+    let name = ("table_name", Value::text(&table.table));
+    let created = ("created_at", seconds(now));
+    let cells = cells(table, now).into_iter().chain([name, created]);
+    let (columns, row): (Vec<_>, Vec<_>) = cells.unzip();
+    connection.execute(&own::insert(dialect, TABLE, &columns, vec![row])).await.map(drop)
+}
+
+/// Gives a table's row other settings.
+///
+/// # Errors
+/// The [`Fault`].
+pub async fn update(
+    connection: &mut Connection,
+    dialect: Dialect,
+    table: &TableSettings,
+    now: DateTime<Utc>,
+) -> std::result::Result<(), Fault> {
+    let name = [("table_name", Value::text(&table.table))];
+    connection.execute(&own::update(dialect, TABLE, &cells(table, now), &name)).await.map(drop)
+}
+
+/// What the settings are as cells.
+fn cells(table: &TableSettings, now: DateTime<Utc>) -> Vec<(&'static str, Value)> {
+    let ColumnRules { ignore, quiet } = table.rules.clone();
+    let rules = (!ignore.is_empty() || !quiet.is_empty())
+        .then(|| serde_json::json!(Rules { ignore, no_conflict: quiet }).to_string());
+    vec![
+        ("sync_enabled", Value::Int(table.enabled.into())),
+        ("sync_type", Value::text(table.policy.sync_type.as_str())),
+        ("sync_direction", Value::text(table.policy.direction.as_str())),
+        ("conflict_resolution", Value::text(table.policy.strategy.as_str())),
+        ("priority", Value::Int(table.priority.into())),
+        ("column_rules", optional(rules.as_deref())),
+        ("updated_at", seconds(now)),
+    ]
+}
+
+/// A moment without a fraction of a second, for columns that have none.
+fn seconds(now: DateTime<Utc>) -> Value {
+    moment(DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now))
 }
 
 /// Notes that a table was synced.
@@ -150,8 +274,7 @@ pub async fn synced(
     position: &str,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let now = moment(DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now));
-    let set = [("last_sync_time", now), ("last_sync_position", Value::text(position))];
+    let set = [("last_sync_time", seconds(now)), ("last_sync_position", Value::text(position))];
     connection
         .run(&own::update(dialect, TABLE, &set, &[("table_name", Value::text(table))]))
         .await

@@ -85,6 +85,11 @@ impl Stamp {
         Some(stored.sides.map(|source| source.origin.identity))
     }
 
+    /// Whether a stored stamp is written as stamps are now; a base with another one counts as none.
+    pub fn is_current(stored: &str) -> bool {
+        serde_json::from_str::<Self>(stored).is_ok_and(|stored| stored.version == VERSION)
+    }
+
     /// Whether REMOTE is not where it was.
     pub fn has_moved(&self, stored: &str) -> bool {
         let then = Self::databases(stored);

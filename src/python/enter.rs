@@ -37,6 +37,7 @@ struct Asked {
     force: bool,
     dry_run: bool,
     create_tables: bool,
+    fix: bool,
     wait: u64,
     apply: Option<PathBuf>,
     undo: Option<String>,
@@ -105,6 +106,19 @@ pub(super) fn check_schemas(py: Python<'_>, options: &str) -> PyResult<String> {
         Settings::load(asked.env_file.as_deref()).map_err(|error| errors::raise(py, &error))?;
     let work = move |cancel: &Cancel| {
         block(cancel, engine::check_schemas(settings, asked.tables, cancel.clone()))
+    };
+    let report = attended(py, work)?.map_err(|error| errors::raise(py, &error))?;
+    serde_json::to_string(&report).map_err(|problem| PyRuntimeError::new_err(problem.to_string()))
+}
+
+/// Looks for whatever stands in the way of a sync; answers the diagnosis as JSON.
+pub(super) fn diagnose(py: Python<'_>, options: &str) -> PyResult<String> {
+    let asked: Asked = serde_json::from_str(options)
+        .map_err(|problem| PyValueError::new_err(problem.to_string()))?;
+    let settings =
+        Settings::load(asked.env_file.as_deref()).map_err(|error| errors::raise(py, &error))?;
+    let work = move |cancel: &Cancel| {
+        block(cancel, engine::doctor::diagnose(settings, asked.fix, cancel.clone()))
     };
     let report = attended(py, work)?.map_err(|error| errors::raise(py, &error))?;
     serde_json::to_string(&report).map_err(|problem| PyRuntimeError::new_err(problem.to_string()))

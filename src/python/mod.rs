@@ -23,6 +23,7 @@ mod _native {
     use super::{enter, errors};
     use crate::config::{Address, Settings};
     use crate::endpoint::Dialect;
+    use crate::engine::configure::{Exported, document};
     use crate::journal::schema;
     use crate::model::Side;
 
@@ -36,6 +37,12 @@ mod _native {
     #[pyfunction]
     fn check_schemas(py: Python<'_>, options: &str) -> PyResult<String> {
         enter::check_schemas(py, options)
+    }
+
+    /// Looks for whatever stands in the way of a sync and answers the diagnosis as JSON.
+    #[pyfunction]
+    fn diagnose(py: Python<'_>, options: &str) -> PyResult<String> {
+        enter::diagnose(py, options)
     }
 
     /// Is the `db-sync` command; answers the exit status.
@@ -78,6 +85,15 @@ mod _native {
             "conflict": settings.strategy.as_str(),
         });
         Ok(told.to_string())
+    }
+
+    /// Writes tables' settings, as `db-sync config export --json` tells them, as a YAML file.
+    #[pyfunction]
+    fn config_document(exported: &str) -> PyResult<String> {
+        let exported = serde_json::from_str::<Exported>(exported);
+        exported
+            .map(|exported| document::write(&exported.tables))
+            .map_err(|problem| pyo3::exceptions::PyValueError::new_err(problem.to_string()))
     }
 
     /// Says how the control tables come about, or are brought up to date.

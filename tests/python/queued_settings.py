@@ -20,6 +20,7 @@ from shop_site.settings import (
 
 __all__ = [
     "ALLOWED_HOSTS",
+    "CACHES",
     "DATABASES",
     "DATABASE_ROUTERS",
     "DEFAULT_AUTO_FIELD",
@@ -31,10 +32,14 @@ __all__ = [
     "SECRET_KEY",
     "STATIC_URL",
     "TEMPLATES",
+    "SILENCED_SYSTEM_CHECKS",
     "USE_TZ",
 ]
 
 INSTALLED_APPS += ["django_q"]
+SILENCED_SYSTEM_CHECKS = os.environ.get("SHOP_SILENCED", "").split()
+_OWN_MEMORY = '{"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}'
+CACHES = {"default": json.loads(os.environ.get("SHOP_CACHE", _OWN_MEMORY))}
 Q_CLUSTER = {
     "name": "shop",
     "workers": 2,

@@ -39,6 +39,8 @@ MANAGE = [
     ["sync_db", "--json", "--verbose", "--dry-run"],
     ["sync_db", "-v", "3", "--traceback", "--type", "FULL"],
     ["sync_check", "--schema"],
+    ["sync_doctor"],
+    ["sync_doctor", "--json"],
     ["sync_config", "list"],
     ["sync_conflicts", "list"],
     ["check", "--database", "default"],
@@ -89,6 +91,7 @@ def test_a_run_that_succeeds(sides: Sides, flags: list[str]) -> None:
     assert outcome.status == 0, outcome.err
     assert_quiet(outcome)
     again = ["check", "--schema"], ["conflicts", "list", "--all"], ["conflicts", "show", "1"]
+    again += ["doctor"], ["doctor", "--json", "--fix"]
     for words in again:
         assert_quiet(sides.run(*words, **TRACES))
 

@@ -2,10 +2,12 @@
 //!
 //! Nothing here knows which side it is on, nor makes SQL text for synced tables.
 
+pub mod condition;
 pub mod flavor;
 pub mod foreign_keys;
 pub mod introspect;
 pub mod load;
+pub mod rights;
 pub mod session;
 pub mod sign;
 pub mod values;

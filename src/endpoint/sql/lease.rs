@@ -23,6 +23,15 @@ pub fn find(dialect: Dialect, table: &str) -> Statement {
     .cells([SIGNED, SIGNED, TEXT, SIGNED, SIGNED])
 }
 
+/// Every lease that has an owner: as [`find`], and its table.
+pub fn owned(dialect: Dialect) -> Statement {
+    let (lease, now) = (dialect.quote(TABLE), clock(dialect, 0));
+    Statement::new(format!(
+        "SELECT id,token,owner,line,expires_at>{now},table_name FROM {lease} WHERE owner IS NOT NULL ORDER BY table_name"
+    ))
+    .cells([SIGNED, SIGNED, TEXT, SIGNED, SIGNED, TEXT])
+}
+
 /// The lease takes a new owner, if it still has this token.
 pub fn take(
     dialect: Dialect,

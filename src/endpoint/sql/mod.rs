@@ -9,6 +9,7 @@ pub mod lease;
 pub mod load;
 pub mod mend;
 pub mod own;
+pub mod remedy;
 pub mod stage;
 pub mod table;
 

@@ -47,6 +47,21 @@ pub fn select(
         .cells(columns.iter().map(|(_, kind)| kind.clone()))
 }
 
+/// Every row, oldest first by `order`, which nobody else may change until the transaction ends. A file is locked as a whole
+/// by then.
+pub fn select_to_change(
+    dialect: Dialect,
+    table: &str,
+    columns: &[(&str, Kind)],
+    order: &str,
+) -> Statement {
+    let mut statement = select(dialect, table, columns, &[], order);
+    if dialect != Dialect::Sqlite {
+        statement.sql.push_str(" FOR UPDATE");
+    }
+    statement
+}
+
 /// The values that a column has in rows whose columns equal these values.
 pub fn select_distinct(
     dialect: Dialect,

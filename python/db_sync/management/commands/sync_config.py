@@ -1,110 +1,20 @@
 """`manage.py sync_config`: which tables are synced, and how."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connections
 from django.utils.translation import gettext as _
 
 from db_sync import _native
-from db_sync.models import SyncConfig
+from db_sync.engine import export_tables, import_tables, list_tables, set_table
+from db_sync.errors import SyncError, exit_status
+from db_sync.printout import error_lines, sentence
+from db_sync.report import ErrorReport
 
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _switch(text: str) -> bool:
-    switches = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    return switches[text.strip().lower()]
-
-
-def _upper(text: str) -> str:
-    return text.strip().upper()
-
-
-# What a key is called, the model's field, and how its text is read.
-_KEYS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "enabled": ("sync_enabled", _switch),
-    "type": ("sync_type", _upper),
-    "direction": ("sync_direction", _upper),
-    "conflict": ("conflict_resolution", _upper),
-    "priority": ("priority", int),
-}
 _RULES = ("ignore", "no_conflict")
-
-
-# The row whose settings new tables take.
-_DEFAULTS = "*"
-
-
-def _allowed(key: str) -> str:
-    """Says what may be written for a key, or which keys there are."""
-    if key not in _KEYS:
-        return ", ".join(f"{name}=" for name in (*_KEYS, *_RULES))
-    field, read = _KEYS[key]
-    choices = getattr(SyncConfig._meta.get_field(field), "choices", None)
-    if choices:
-        return "|".join(str(value) for value, _label in choices)
-    return "true|false" if read is _switch else "…, -1, 0, 1, …"
-
-
-def _columns(table: str) -> set[str]:
-    """Names the columns that a table has on either side, in lower case; none where no side says."""
-    found: set[str] = set()
-    for alias in {"local", "remote"} & set(connections):
-        try:
-            with connections[alias].cursor() as cursor:
-                # Only the name of a table that exists goes into the statement.
-                if table in connections[alias].introspection.table_names(cursor):
-                    quoted = connections[alias].ops.quote_name(table)
-                    cursor.execute(f"SELECT * FROM {quoted} WHERE 1=0")  # noqa: S608
-                    found |= {str(column[0]).lower() for column in cursor.description}
-        except DatabaseError:
-            continue
-    return found
-
-
-def _registered(table: str) -> SyncConfig:
-    """Makes the row of a table that has none yet, as the first run would.
-
-    Args:
-        table: A table of either side, or `*` for the settings that new tables take.
-
-    Returns:
-        The row, not yet saved.
-
-    Raises:
-        CommandError: No side has such a table.
-    """
-    if table != _DEFAULTS and not _columns(table):
-        problem = _("CFG_003: There is no table %(table)s, on either side.")
-        raise CommandError(problem % {"table": table}, returncode=2)
-    row = SyncConfig(table_name=table)
-    defaults = SyncConfig.objects.filter(table_name=_DEFAULTS).first()
-    if defaults is not None:
-        row.sync_type = defaults.sync_type
-        row.sync_direction = defaults.sync_direction
-        row.conflict_resolution = defaults.conflict_resolution
-    else:
-        told = json.loads(_native.settings(None))
-        row.sync_type, row.sync_direction = told["sync_type"], told["direction"]
-        row.conflict_resolution = told["conflict"]
-    return row
-
-
-def _unreadable(error: DatabaseError) -> str:
-    """Says why `db_sync_config` cannot be read: it is not there, or its database is not."""
-    alias = SyncConfig.objects.db
-    try:
-        connections[alias].ensure_connection()
-    except DatabaseError:
-        problem = _("LOCAL cannot be reached: %(reason)s. sync_db says more.")
-        return problem % {"reason": str(error)}
-    return _("db_sync_config cannot be read: run migrate --database local first.")
+_KEYS = ("enabled", "type", "direction", "conflict", "priority", *_RULES)
 
 
 class Command(BaseCommand):
@@ -115,6 +25,7 @@ class Command(BaseCommand):
     """
 
     help = _("List the tables that are synced, and change how they are.")
+    # The engine says by itself what it misses.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -124,16 +35,26 @@ class Command(BaseCommand):
             parser: Takes them.
         """
         actions = parser.add_subparsers(dest="action", required=True)
-        actions.add_parser("list", help=_("list all tables with their settings"))
-        for name, text in (
-            ("enable", _("sync a table from now on")),
-            ("disable", _("leave a table out from now on")),
-        ):
-            actions.add_parser(name, help=text).add_argument("table", metavar="TABLE")
+        listing = actions.add_parser("list", help=_("list all tables with their settings"))
+        enabling = actions.add_parser("enable", help=_("sync a table from now on"))
+        disabling = actions.add_parser("disable", help=_("leave a table out from now on"))
         change = actions.add_parser("set", help=_("change a table's settings"))
-        change.add_argument("table", metavar="TABLE")
-        keys = "|".join((*_KEYS, *_RULES))
-        change.add_argument("pairs", nargs="+", metavar="KEY=VALUE", help=keys)
+        for of_one in (enabling, disabling, change):
+            of_one.add_argument("table", metavar="TABLE")
+        change.add_argument("pairs", nargs="+", metavar="KEY=VALUE", help="|".join(_KEYS))
+        taking = actions.add_parser("import", help=_("take all settings from a YAML file, or none"))
+        taking.add_argument("file", metavar="FILE", help=_("the file; - is stdin"))
+        taking.add_argument(
+            "--dry-run", action="store_true", help=_("show what would change and write nothing")
+        )
+        giving = actions.add_parser("export", help=_("print the settings as import takes them"))
+        for each in (listing, enabling, disabling, change, taking, giving):
+            each.add_argument(
+                "--json", action="store_true", help=_("print one JSON object and nothing else")
+            )
+            each.add_argument(
+                "--env-file", metavar="FILE", help=_("read the settings from here instead of .env")
+            )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Carries out the action.
@@ -143,62 +64,101 @@ class Command(BaseCommand):
             options: The action with its arguments.
 
         Raises:
-            CommandError: Nothing was changed; `returncode` is 2, or 1 where the tables cannot be
-                read.
+            CommandError: Nothing was changed; `returncode` is 2, or 1 where a side cannot be
+                reached or has no tables of ours yet.
         """
         try:
-            match options["action"]:
-                case "list":
-                    self._list()
-                case "enable" | "disable" as action:
-                    self._change(options["table"], [f"enabled={action == 'enable'}"])
-                case _:
-                    self._change(options["table"], options["pairs"])
-        except DatabaseError as error:
-            raise CommandError(_unreadable(error), returncode=1) from error
+            answer = self._ask(options)
+        except SyncError as error:
+            known = ErrorReport.from_exception(error)
+            if options["json"]:
+                self._print_json({"error": known.as_dict()})
+            lines = "\n".join(line.text for line in error_lines(known))
+            raise CommandError(lines, returncode=exit_status(known.code)) from error
+        if options["json"]:
+            self._print_json(answer)
+        else:
+            self._print(answer, options)
+        if answer.get("errors"):
+            known_errors = map(ErrorReport.from_dict, answer["errors"])
+            lines = "\n".join(line.text for error in known_errors for line in error_lines(error))
+            raise CommandError(lines, returncode=answer["exit_code"])
 
-    def _list(self) -> None:
-        rows = SyncConfig.objects.all()
-        if not rows:
+    def _ask(self, options: dict[str, Any]) -> dict[str, Any]:
+        env_file = options["env_file"]
+        match options["action"]:
+            case "list":
+                return list_tables(env_file=env_file)
+            case "export":
+                return export_tables(env_file=env_file)
+            case "import":
+                dry_run = options["dry_run"]
+                return import_tables(options["file"], dry_run=dry_run, env_file=env_file)
+            case "enable" | "disable" as action:
+                pairs = [f"enabled={'true' if action == 'enable' else 'false'}"]
+                return set_table(options["table"], pairs, env_file=env_file)
+            case _:
+                return set_table(options["table"], options["pairs"], env_file=env_file)
+
+    def _print_json(self, answer: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(answer, ensure_ascii=False))
+
+    def _print(self, answer: dict[str, Any], options: dict[str, Any]) -> None:
+        match options["action"]:
+            case "list":
+                self._print_list(answer)
+            case "export":
+                self.stdout.write(_native.config_document(json.dumps(answer)), ending="")
+            case "import":
+                self._print_import(answer)
+            case _ if not answer["errors"]:
+                self.stdout.write(_("%(table)s is changed.") % {"table": options["table"]})
+
+    def _print_list(self, answer: dict[str, Any]) -> None:
+        if not answer["tables"] and not answer["errors"]:
             self.stderr.write(_("No table is configured yet: the first sync_db registers them."))
-        for row in rows:
+        for row in answer["tables"]:
             words = [
-                f"{row.table_name:<32}",
-                _("on") if row.sync_enabled else _("off"),
-                row.sync_type,
-                row.sync_direction,
-                row.conflict_resolution,
-                f"priority={row.priority}",
+                f"{row['table']:<32}",
+                _("on") if row["enabled"] else _("off"),
+                row["type"],
+                row["direction"],
+                row["conflict"],
+                f"priority={row['priority']}",
             ]
-            rules = row.column_rules or {}
-            words += [f"{key}={','.join(rules[key])}" for key in _RULES if rules.get(key)]
+            words += [f"{key}={_text(row[key])}" for key in _RULES if row[key]]
             self.stdout.write("  ".join(words))
 
-    def _change(self, table: str, pairs: Sequence[str]) -> None:
-        row = SyncConfig.objects.filter(table_name=table).first() or _registered(table)
-        columns = _columns(table)
-        for pair in pairs:
-            key, _equals, text = pair.partition("=")
-            if key in _RULES:
-                unknown = [name for name in _names(text) if columns and name.lower() not in columns]
-                if unknown:
-                    problem = _("CFG_002: table %(table)s has no column %(column)s.")
-                    names = {"table": table, "column": ", ".join(unknown)}
-                    raise CommandError(problem % names, returncode=2)
-                rules = {**(row.column_rules or {}), key: _names(text)}
-                row.column_rules = {name: names for name, names in rules.items() if names} or None
-                continue
-            try:
-                field, read = _KEYS[key]
-                setattr(row, field, read(text))
-                row.clean_fields(exclude=[f.name for f in row._meta.fields if f.name != field])
-            except (KeyError, ValueError, ValidationError) as error:
-                code = "CFG_004" if key == "direction" else "CFG_002"
-                problem = _("%(code)s: %(pair)s is not allowed; %(allowed)s is.")
-                names = {"code": code, "pair": pair, "allowed": _allowed(key)}
-                raise CommandError(problem % names, returncode=2) from error
-        row.save()
-        self._list_one(row)
+    def _print_import(self, answer: dict[str, Any]) -> None:
+        for change in answer["tables"]:
+            words = [_("registered")] if change["registered"] else []
+            # A new table's lists are worth a word where something is in them.
+            words += [
+                _altered(key, values)
+                for key, values in change["settings"].items()
+                if values["from"] is not None or values["to"] != []
+            ]
+            self.stdout.write(f"{change['table']}: {', '.join(words)}")
+        for note in answer["notes"]:
+            line = sentence(note["template"], note["names"], note["message"])
+            self.stdout.write(line, self.style.WARNING)
+        if answer["errors"]:
+            return
+        if answer["dry_run"]:
+            totals = _("%(tables)d table(s) would be changed, %(unchanged)d as they were")
+        else:
+            totals = _("%(tables)d table(s) changed, %(unchanged)d as they were")
+        counts = {"tables": len(answer["tables"]), "unchanged": answer["unchanged"]}
+        self.stdout.write(totals % counts)
 
-    def _list_one(self, row: SyncConfig) -> None:
-        self.stdout.write(_("%(table)s is changed.") % {"table": row.table_name})
+
+def _altered(key: str, values: Mapping[str, Any]) -> str:
+    before = "" if values["from"] is None else f"{_text(values['from'])} → "
+    return f"{key} {before}{_text(values['to'])}"
+
+
+def _text(value: Any) -> str:
+    """Spells a setting's value as `set` takes it."""
+    if isinstance(value, list):
+        return ",".join(value) or "-"
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,7 +1,7 @@
 """`manage.py sync_scheduler`: whether the sync runs by itself, and how often."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -17,8 +17,6 @@ from db_sync.printout import failure
 from db_sync.scheduling import ScheduleSettings, ScheduleStatus
 
 _RULE = "=" * 50
-# A cluster looks for what is due about every half minute.
-_OVERDUE = timedelta(minutes=2)
 
 
 class Command(BaseCommand):
@@ -104,7 +102,7 @@ class Command(BaseCommand):
             self.stdout.write(line)
         if status.enabled:
             self._warn_disabled(status.settings)
-            if status.next_run is not None and status.next_run < clock.now() - _OVERDUE:
+            if status.is_overdue:
                 self._warn(_("The next run is overdue: is `python manage.py qcluster` running?"))
 
     def _warn_disabled(self, settings: ScheduleSettings) -> None:

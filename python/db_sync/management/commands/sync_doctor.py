@@ -1,0 +1,82 @@
+"""`manage.py sync_doctor`: what stands in the way of a sync, and what to do about it."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from db_sync import diagnosis
+from db_sync.engine import diagnose
+from db_sync.errors import SyncError, exit_status
+from db_sync.printout import Tone, diagnosis_lines, error_lines
+from db_sync.report import Diagnosis, ErrorReport
+
+
+class Command(BaseCommand):
+    """Looks at both sides, this machine, our own tables, the schedule and the queue.
+
+    Writes nothing without `--fix`. Ends with 0 where nothing stops a sync, with 1 where something
+    does, and with 2 where the settings are wrong.
+    """
+
+    help = _("Look for whatever stands in the way of a sync, and say what to do about it.")
+    # They are among what is looked at.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declares the flags.
+
+        Args:
+            parser: Takes them.
+        """
+        parser.add_argument(
+            "--fix",
+            action="store_true",
+            help=_("make our own tables, and put in order what dead runs have left"),
+        )
+        parser.add_argument(
+            "--json", action="store_true", help=_("print one JSON object and nothing else")
+        )
+        parser.add_argument(
+            "--env-file", metavar="FILE", help=_("read the settings from here instead of .env")
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Looks, mends where that is asked for, and prints what was found.
+
+        Args:
+            args: Unused.
+            options: The flags.
+
+        Raises:
+            CommandError: Something stops a sync, or the settings are wrong; `returncode` says
+                which.
+        """
+        try:
+            report = _diagnose(options)
+        except SyncError as error:
+            known = ErrorReport.from_exception(error)
+            if options["json"]:
+                told = {"error": known.as_dict()}
+                self.stdout.write(json.dumps(told, ensure_ascii=False))
+            lines = "\n".join(line.text for line in error_lines(known))
+            raise CommandError(lines, returncode=exit_status(known.code)) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False))
+        else:
+            styles = {
+                Tone.GOOD: self.style.SUCCESS,
+                Tone.WARNING: self.style.WARNING,
+                Tone.BAD: self.style.ERROR,
+            }
+            for line in diagnosis_lines(report):
+                self.stdout.write(line.text, styles.get(line.tone))
+        if report.exit_code:
+            raise CommandError(_("Something stops a sync."), returncode=report.exit_code)
+
+
+def _diagnose(options: dict[str, Any]) -> Diagnosis:
+    env_file = options["env_file"]
+    report = diagnose(fix=options["fix"], env_file=env_file)
+    return report.with_findings(diagnosis.symptoms(report.findings, env_file))
