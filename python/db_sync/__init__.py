@@ -15,7 +15,8 @@ from db_sync.errors import (
     SchemaMismatch,
     SyncError,
 )
-from db_sync.report import Diagnosis, SchemaReport, SyncReport, TableReport
+from db_sync.report import SchemaReport, SyncReport, TableReport
+from db_sync.symptoms import Diagnosis
 
 __all__ = [
     "ConfigError",

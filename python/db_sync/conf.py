@@ -57,7 +57,13 @@ def databases(env_file: str | os.PathLike[str] | None = None) -> dict[str, dict[
 
 def _database(side: dict[str, Any]) -> dict[str, Any]:
     if side["engine"] == "sqlite":
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": side["name"]}
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": side["name"],
+            # A sync and Django's own threads write one after the other: who comes second waits,
+            # which SQLite does only for transactions that say at once that they will write.
+            "OPTIONS": {"timeout": 30, "transaction_mode": "IMMEDIATE"},
+        }
     tls = _tls_of_pymysql if _driver() == "pymysql" else _tls_of_mysqlclient
     return {
         "ENGINE": "django.db.backends.mysql",

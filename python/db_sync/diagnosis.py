@@ -19,8 +19,9 @@ from django.utils.translation import gettext_noop as _
 
 from db_sync import scheduling
 from db_sync.errors import SyncError, fill
-from db_sync.report import ErrorReport, Note, Symptom
+from db_sync.report import ErrorReport, Note
 from db_sync.scheduling import ScheduleStatus
+from db_sync.symptoms import Symptom
 
 # What the engine finds for itself, and better: it reads the very file, and asks the servers.
 _TOLD_BY_THE_ENGINE = {"db_sync.W008": "DOC_008", "db_sync.E002": "CFG_002"}

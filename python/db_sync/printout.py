@@ -12,15 +12,14 @@ from db_sync.contents import ContentsReport, TableContents
 from db_sync.errors import SyncError, exit_status, fill
 from db_sync.report import (
     Change,
-    Diagnosis,
     ErrorReport,
     Note,
     PassCounts,
     SchemaReport,
-    Symptom,
     SyncReport,
     TableReport,
 )
+from db_sync.symptoms import Diagnosis, Symptom
 
 
 class Tone(Enum):

@@ -7,6 +7,8 @@
 pub(super) fn spelled(text: &str) -> String {
     let mut lines = Vec::new();
     let mut open = None;
+    // Some editors begin a file with a mark of its encoding.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for line in text.lines() {
         if let Some(quote) = open {
             open = Some(quote).filter(|quote| !line.contains(*quote));
@@ -106,7 +108,7 @@ mod tests {
         assert_eq!(value("\"pa$HOME # x\""), "pa$HOME # x");
         assert_eq!(value("\"a\\\"b\""), "a\"b");
         let text = "# a comment = not\nexport HOST=db\n\nURL=http://${HOST}/x\nLONG=\"one\ntwo=2\"\nLAST=1\n";
-        let pairs = read(text);
+        let pairs = read(&format!("\u{feff}{text}"));
         let pair = |at: usize| (pairs[at].0.as_str(), pairs[at].1.as_str());
         assert_eq!(pair(0), ("HOST", "db"));
         assert_eq!(pair(1), ("URL", "http://db/x"));

@@ -13,6 +13,7 @@ from pytest_django import Settings
 
 from admin_pages import Pages, configure, conflict, log, migrate
 from db_sync.admin import conflicts
+from db_sync.admin.filters import NewestRows
 from db_sync.models import Dashboard, SyncConfig, SyncConflict, SyncLog
 
 PAGES = (
@@ -115,6 +116,15 @@ def test_a_local_that_is_busy_is_told_to_be_so(
     page = root.get("synclog/")
     assert page.response.status_code == 503
     assert "LOCAL did not answer: database is locked" in page.text
+
+
+def test_rows_that_cannot_be_read_while_the_page_is_made(
+    root: Pages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NewestRows, "count", 1)
+    drop("db_sync_log")
+    page = root.get("synclog/")
+    assert (page.response.status_code, "no such table" in page.text) == (503, True)
 
 
 def test_a_mistake_of_ours_is_not_hidden(root: Pages, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,6 +179,9 @@ def test_every_page_on_servers(local: Sides) -> None:
 def test_a_server_that_refuses_is_told_without_the_password(local: Sides) -> None:
     call_command("migrate", database="default", verbosity=0)
     root = Pages(root=True)
+    page = root.get("synclog/")
+    assert page.response.status_code == 503
+    assert "python manage.py migrate --database local" in page.text
     connections["local"].close()
     connections["local"].settings_dict["PASSWORD"] = "wr0ng-secret"  # noqa: S105
     page = root.get("synclog/")

@@ -34,8 +34,9 @@ def test_default_is_the_side_that_db_env_names(engine: RecordedEngine, side: str
 
 def test_a_file_keeps_its_relative_path(engine: RecordedEngine) -> None:
     engine.sides = {"remote": FILE, "local": FILE, "default": "local"}
+    options = {"timeout": 30, "transaction_mode": "IMMEDIATE"}
     expected = {"ENGINE": "django.db.backends.sqlite3", "NAME": "local.sqlite3"}
-    assert databases()["remote"] == expected
+    assert databases()["remote"] == {**expected, "OPTIONS": options}
 
 
 def test_a_server_is_strict_and_takes_every_character(engine: RecordedEngine) -> None:

@@ -18,15 +18,18 @@ from soak.lines import FileDatabase
 from soak.script import Kind, Trouble
 from soak.tables import Side
 
-# Waits for nobody, and says what it has committed.
-COMMITS = """
-import sqlite3, sys
+# Waits for nobody, and writes down what it has committed, outside its transactions.
+ROUNDS = 500
+COMMITS = f"""
+import os, sqlite3, sys
 line = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
-for number in range(2000):
-    line.execute("BEGIN IMMEDIATE")
-    line.execute("INSERT INTO t VALUES (?)", (number,))
-    line.execute("COMMIT")
-    print(number, flush=True)
+with open(sys.argv[2], "w", buffering=1) as log:
+    for number in range({ROUNDS}):
+        line.execute("BEGIN IMMEDIATE")
+        line.execute("INSERT INTO t VALUES (?)", (number,))
+        line.execute("COMMIT")
+        print(number, file=log)
+        os.fsync(log.fileno())
 """
 JOURNALS = ["DELETE", "WAL"]
 
@@ -64,21 +67,21 @@ class Program:
     def run(self, trouble: Trouble) -> None:
         """Runs it to its end, whichever that is."""
         over, watch = threading.Event(), befall(self.file, trouble, self._note)
+        log = self.file.path.with_name("log")
         with ThreadPoolExecutor(1) as pool:
             child = subprocess.Popen(
-                [sys.executable, "-c", COMMITS, str(self.file.path)],
-                stdout=subprocess.PIPE,
+                [sys.executable, "-c", COMMITS, str(self.file.path), str(log)],
                 stderr=subprocess.PIPE,
                 text=True,
             )
             watching = pool.submit(watch, child, over)
             try:
-                out, self.problem = child.communicate(timeout=HANGS)
+                _out, self.problem = child.communicate(timeout=HANGS)
             finally:
                 over.set()
                 child.kill()
             watching.result(timeout=HANGS)
-        self.status, self.said = child.returncode, len(out.splitlines())
+        self.status, self.said = child.returncode, len(log.read_text().splitlines())
 
     def rows(self) -> int:
         """How many rows the file has."""
@@ -124,7 +127,7 @@ def test_a_program_is_ended_somewhere(program: Make, kind: Kind) -> None:
     ended = program("DELETE")
     ended.run(at(kind, 100))
     assert (ended.status, ended.noted) == ({Kind.KILL: -9, Kind.TERM: -15}[kind], [kind])
-    assert 0 < ended.said < 2000
+    assert 0 < ended.said < ROUNDS
     assert ended.said <= ended.rows() <= ended.said + 1
 
 
@@ -142,4 +145,4 @@ def test_an_application_holds_the_file(program: Make, journal: str, *, writes: b
 def test_a_moment_that_does_not_come_is_no_fault(program: Make) -> None:
     unharmed = program("WAL")
     unharmed.run(at(Kind.KILL_AT_COMMIT, 1_000_000))
-    assert (unharmed.status, unharmed.noted, unharmed.rows()) == (0, [], 2000)
+    assert (unharmed.status, unharmed.noted, unharmed.rows()) == (0, [], ROUNDS)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import db_sync
-from db_sync.report import Diagnosis, Note, Symptom
+from db_sync.report import Note
+from db_sync.symptoms import Diagnosis, Symptom
 from example_shop import Site
 from queued_shop import QueuedShop, redis, until
 

@@ -10,7 +10,6 @@ from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -106,7 +105,7 @@ class DashboardAdmin(LocalAdmin):
             "schedule_trouble": trouble,
             "next_run": spelled(schedule.next_run if schedule else None),
             "last_run": spelled(schedule.last_run if schedule else None),
-            "is_overdue": _is_overdue(schedule),
+            "is_overdue": schedule is not None and schedule.is_overdue,
             "may_see_conflicts": request.user.has_perm("db_sync.view_syncconflict"),
         }
         return TemplateResponse(request, "admin/db_sync/dashboard.html", context)
@@ -130,12 +129,6 @@ def _interval(schedule: ScheduleStatus | None) -> timedelta | None:
     if schedule is None or not schedule.enabled or not schedule.settings.enabled:
         return None
     return timedelta(minutes=schedule.minutes or schedule.settings.interval)
-
-
-def _is_overdue(schedule: ScheduleStatus | None) -> bool:
-    if schedule is None or schedule.next_run is None or not schedule.enabled:
-        return False
-    return schedule.next_run + _GRACE < timezone.now()
 
 
 def _line(found: Figures, table: TableFigures, interval: timedelta | None) -> TableLine:

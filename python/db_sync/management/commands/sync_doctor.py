@@ -10,7 +10,8 @@ from db_sync import diagnosis
 from db_sync.engine import diagnose
 from db_sync.errors import SyncError, exit_status
 from db_sync.printout import Tone, diagnosis_lines, error_lines
-from db_sync.report import Diagnosis, ErrorReport
+from db_sync.report import ErrorReport
+from db_sync.symptoms import Diagnosis
 
 
 class Command(BaseCommand):
