@@ -18,8 +18,8 @@ RUN /build/bin/pybabel --quiet compile --directory python/db_sync/locale --domai
 # Here the site runs.
 FROM python:3.13-slim-bookworm
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_ROOT_USER_ACTION=ignore
-RUN --mount=from=wheel,source=/wheels,target=/wheels \
-    pip install --no-cache-dir "$(echo /wheels/*.whl)[mysql,scheduler]" "redis>=5" "gunicorn>=23" "whitenoise>=6.9"
+COPY --from=wheel /wheels /wheels
+RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[mysql,scheduler]" "redis>=5" "gunicorn>=23" "whitenoise>=6.9"
 # The account has a folder of its own for SQLite files, and may write nowhere else but to /tmp.
 RUN useradd --uid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin site \
     && install --directory --owner=site --group=site /data

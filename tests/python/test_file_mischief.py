@@ -20,11 +20,11 @@ from soak.tables import Side
 
 # Waits for nobody, and writes down what it has committed, outside its transactions.
 ROUNDS = 500
-COMMITS = f"""
+COMMITS = """
 import os, sqlite3, sys
 line = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
 with open(sys.argv[2], "w", buffering=1) as log:
-    for number in range({ROUNDS}):
+    for number in range(int(sys.argv[3])):
         line.execute("BEGIN IMMEDIATE")
         line.execute("INSERT INTO t VALUES (?)", (number,))
         line.execute("COMMIT")
@@ -70,7 +70,7 @@ class Program:
         log = self.file.path.with_name("log")
         with ThreadPoolExecutor(1) as pool:
             child = subprocess.Popen(
-                [sys.executable, "-c", COMMITS, str(self.file.path), str(log)],
+                [sys.executable, "-c", COMMITS, str(self.file.path), str(log), str(ROUNDS)],
                 stderr=subprocess.PIPE,
                 text=True,
             )

@@ -22,6 +22,8 @@ from soak.syncs import Watch
 
 # How often a watcher of a file where nothing is done looks whether the run is over.
 _GLANCE_SECONDS = 0.02
+# How long a run goes on in its commit before it is looked at again.
+_STEP_SECONDS = 0.0002
 # What inotify tells of, in its own numbers.
 _READ, _WRITTEN, _REMOVED = 0x1, 0x2, 0x200
 _EVENT = struct.Struct("iIII")
@@ -123,9 +125,8 @@ def _moments(
         for touch in touches.within(_GLANCE_SECONDS):
             if trouble.kind is not Kind.KILL_AT_COMMIT:
                 yield
-            elif touch.is_of_a_commit and _is_frozen(child):
-                if _is_writing(child) != trouble.harder:
-                    yield
+            elif touch.is_of_a_commit and _is_caught(child, over, after=trouble.harder):
+                yield
                 child.send_signal(signal.SIGCONT)
 
 
@@ -152,6 +153,18 @@ def _hold(database: FileDatabase, trouble: Trouble, over: threading.Event) -> No
         line.run("SELECT COUNT(*) FROM sqlite_master")
         over.wait(trouble.held)
     line.close()
+
+
+def _is_caught(child: subprocess.Popen[str], over: threading.Event, *, after: bool) -> bool:
+    """Freezes a run within its commit, or as soon as that is over; answers whether it could."""
+    while not over.is_set() and _is_frozen(child):
+        if _is_writing(child) != after:
+            return True
+        child.send_signal(signal.SIGCONT)
+        if not after:
+            break
+        over.wait(_STEP_SECONDS)
+    return False
 
 
 def _is_frozen(child: subprocess.Popen[str]) -> bool:
