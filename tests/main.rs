@@ -9,6 +9,7 @@ mod check;
 mod columns;
 mod config;
 mod conflicts;
+mod contents;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod create;

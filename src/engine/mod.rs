@@ -14,6 +14,7 @@ pub mod changes;
 pub mod check;
 pub mod compare;
 pub mod configure;
+pub mod contents;
 pub mod create;
 pub mod drive;
 pub mod explain;
