@@ -296,8 +296,8 @@ fn a_table_is_called_as_a_run_calls_it() {
     let twice = import(&pair, "tables: [products, {table: PRODUCTS, priority: 3}]", false);
     assert_eq!(codes(&twice), ["CFG_002"]);
     assert_eq!(twice.errors[0].message, "f.yaml, line 1: table products is listed already.");
-    // With tables of both spellings, each is itself.
-    pair.local.sql("CREATE TABLE Products (id INT NOT NULL PRIMARY KEY)");
+    // Where REMOTE has tables of both spellings, each is itself.
+    pair.remote.sql("CREATE TABLE products (id INT NOT NULL PRIMARY KEY)");
     set(&pair, "Products", &["priority=2"]);
     assert_eq!(names(), ["Alone", "Products", "products"]);
 }

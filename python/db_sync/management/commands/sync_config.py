@@ -11,7 +11,7 @@ from db_sync import _native
 from db_sync.engine import export_tables, import_tables, list_tables, set_table
 from db_sync.errors import SyncError, exit_status
 from db_sync.printout import error_lines, sentence
-from db_sync.report import ErrorReport
+from db_sync.report import ErrorReport, known
 
 _RULES = ("ignore", "no_conflict")
 _KEYS = ("enabled", "type", "direction", "conflict", "priority", *_RULES)
@@ -70,18 +70,18 @@ class Command(BaseCommand):
         try:
             answer = self._ask(options)
         except SyncError as error:
-            known = ErrorReport.from_exception(error)
+            failure = ErrorReport.from_exception(error)
             if options["json"]:
-                self._print_json({"error": known.as_dict()})
-            lines = "\n".join(line.text for line in error_lines(known))
-            raise CommandError(lines, returncode=exit_status(known.code)) from error
+                self._print_json({"error": failure.as_dict()})
+            lines = "\n".join(line.text for line in error_lines(failure))
+            raise CommandError(lines, returncode=exit_status(failure.code)) from error
         if options["json"]:
             self._print_json(answer)
         else:
             self._print(answer, options)
         if answer.get("errors"):
-            known_errors = map(ErrorReport.from_dict, answer["errors"])
-            lines = "\n".join(line.text for error in known_errors for line in error_lines(error))
+            failures = [known(ErrorReport, error) for error in answer["errors"]]
+            lines = "\n".join(line.text for failure in failures for line in error_lines(failure))
             raise CommandError(lines, returncode=answer["exit_code"])
 
     def _ask(self, options: dict[str, Any]) -> dict[str, Any]:
