@@ -111,8 +111,8 @@ def test_a_run_that_succeeds(sides: Sides, flags: list[str]) -> None:
     outcome = sides.run("run", *flags, **TRACES)
     assert outcome.status == 0, outcome.err
     assert_quiet(outcome)
-    again = ["check", "--schema"], ["conflicts", "list", "--all"], ["conflicts", "show", "1"]
-    again += ["doctor"], ["doctor", "--json", "--fix"]
+    again = [["check", "--schema"], ["conflicts", "list", "--all"], ["conflicts", "show", "1"]]
+    again += [["doctor"], ["doctor", "--json", "--fix"]]
     for words in again:
         assert_quiet(sides.run(*words, **TRACES))
 
