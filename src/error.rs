@@ -390,6 +390,10 @@ sentences! {
     BACK_IN_TIME = Sync008,
         "Table {table}: {side} would give its next row the number {now}, which was {then} at the last sync: it seems to be restored from an earlier backup.",
         "If {side} is to count, run it again with --force. If what it has lost is to come back, run it with the --direction that leads to {side}, --type FULL and --force.";
+    /// The same, as the rows themselves tell.
+    OLDER_ROWS = Sync008,
+        "Table {table}: the newest updated_at on {side} is older than at the last sync, and rows have changed: it seems to be restored from an earlier backup.",
+        "If {side} is to count, run it again with --force. If what it has lost is to come back, run it with the --direction that leads to {side}, --type FULL and --force.";
     /// A moved server, or a wrong address.
     OTHER_DATABASE = Sync008,
         "Table {table}: {side} is another database than at the last sync.",
@@ -411,6 +415,10 @@ sentences! {
         "Table {table}: {count} row(s) still differ after the sync.",
         "Run the sync again; if the same rows differ again, look at their errors in db_sync_log.";
 
+    /// A check of both sides' rows.
+    SIDES_DIFFER = Sync010,
+        "Table {table}: {count} row(s) are not the same on both sides.",
+        "Sync them with sync_db --type FULL --table {table}, or with sync_check --repair. What a strategy leaves as it is stays different: look at sync_conflicts list.";
     /// A row that was written since the run that is taken back.
     CHANGED_SINCE = Sync010,
         "Table {table}, row {key}: {side} has changed the row since, so it stays as it is.",

@@ -204,6 +204,94 @@ pub struct TableReport {
     pub changes_total: Option<u64>,
 }
 
+/// A row that is not the same on both sides.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// The key's columns.
+    pub key: Json,
+    /// Where there is such a row: `REMOTE`, `LOCAL` or `BOTH`.
+    pub on: &'static str,
+    /// The columns that differ; all where only one side has the row.
+    pub columns: Vec<String>,
+}
+
+/// What both sides hold of a table.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Contents {
+    /// Its name.
+    pub table: String,
+    /// Whether both sides hold the same rows.
+    pub equal: bool,
+    /// How many.
+    pub rows: Rows,
+    /// Rows that REMOTE alone has.
+    pub only_remote: u64,
+    /// Rows that LOCAL alone has.
+    pub only_local: u64,
+    /// Rows that both have, and differently.
+    pub differing: u64,
+    /// The first of them all.
+    pub differences: Vec<Difference>,
+    /// Whether there are more.
+    pub differences_truncated: bool,
+    /// That they differ, or why they cannot be compared.
+    pub error: Option<Failure>,
+}
+
+/// What a check of both sides' rows found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ContentsReport {
+    /// Table by table.
+    pub tables: Vec<Contents>,
+    /// What the sync of those that differ did, where it was asked for.
+    pub repair: Option<Box<Report>>,
+    /// Those that differed, looked at again.
+    pub after: Option<Vec<Contents>>,
+    /// 0 where both sides hold the same, at the end.
+    pub exit_code: u8,
+}
+
+impl ContentsReport {
+    /// As text, table by table.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        self.tables.iter().for_each(|table| table.write(&mut text));
+        if let Some(repair) = &self.repair {
+            text += &repair.text(false);
+        }
+        self.after.iter().flatten().for_each(|table| table.write(&mut text));
+        text
+    }
+}
+
+impl Contents {
+    fn write(&self, text: &mut String) {
+        let Self { table, rows, only_remote, only_local, differing, .. } = self;
+        let outcome = match (&self.error, self.equal) {
+            (_, true) => "equal",
+            (Some(failure), _) if failure.code != "SYNC_010" => "not compared",
+            _ => "different",
+        };
+        let _ = writeln!(
+            text,
+            "{table:<32} {outcome:<12} rows {}/{}  only on REMOTE {only_remote}, only on LOCAL {only_local}, different {differing}",
+            rows.remote, rows.local
+        );
+        for Difference { key, on, columns } in &self.differences {
+            let place = if *on == "BOTH" {
+                format!("differs in {}", columns.join(", "))
+            } else {
+                format!("only on {on}")
+            };
+            let _ = writeln!(text, "  {key} {place}");
+        }
+        if self.differences_truncated && !self.differences.is_empty() {
+            let _ = writeln!(text, "  …");
+        }
+        write_failures(text, self.error.as_slice());
+    }
+}
+
 /// How much a difference between two definitions matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]

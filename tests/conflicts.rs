@@ -151,9 +151,79 @@ fn a_one_way_table_is_written_on_its_target_alone() {
         assert_eq!(state(pair), "2", "{}", pair.name);
         pair.sync(flags);
         assert_eq!(state(pair), "2", "{}", pair.name);
+        for row in ["2", "3"] {
+            assert_eq!(written(&resolve(pair, row, Side::Local)), 0, "{}", pair.name);
+        }
+        for flags in [flags.to_owned(), format!("{flags} --type FULL")] {
+            assert_eq!(pair.sync(&flags).exit_code, 0, "{} {flags}", pair.name);
+            assert_eq!(state(pair), "0", "{} {flags}", pair.name);
+        }
+        // But it is a difference, and whoever may write the row meets it.
+        let plan = pair.sync("--direction BOTH --conflict MANUAL --dry-run");
+        assert_eq!(plan.tables[0].conflicts.manual, 3, "{}: {plan:#?}", pair.name);
         pair.remote.sql("UPDATE t SET v='again' WHERE id=1");
         pair.sync("--direction REMOTE_TO_LOCAL");
         assert_eq!(pair.local.cell("SELECT v FROM t WHERE id=1"), "again", "{}", pair.name);
+    });
+}
+
+/// A strategy has overwritten the target's row; a person wants it back.
+#[test]
+fn the_target_of_a_one_way_table_takes_its_own_version_back() {
+    each_pairing(|pair| {
+        quarrel(pair);
+        let one_way = "UPDATE db_sync_config SET sync_direction='REMOTE_TO_LOCAL'";
+        pair.local.sql(one_way);
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+        let before = pair.remote.sql(ROWS);
+        for (row, kept) in [("1", "a"), ("2", "local")] {
+            let report = resolve(pair, row, Side::Local);
+            assert_eq!(
+                (report.exit_code, written(&report)),
+                (0, 1),
+                "{} {row}: {report:#?}",
+                pair.name
+            );
+            assert_eq!(pair.local.cell(&format!("SELECT v FROM t WHERE id={row}")), kept);
+        }
+        assert_eq!(pair.remote.sql(ROWS), before, "{}", pair.name);
+        assert_eq!(pair.sync("--conflict MANUAL --type FULL").exit_code, 0, "{}", pair.name);
+        assert_eq!(state(pair), "0", "{}", pair.name);
+    });
+}
+
+/// A decision is taken back, and the conflict is there again.
+#[test]
+fn a_decision_that_is_taken_back_is_a_conflict_again() {
+    each_pairing(|pair| {
+        quarrel(pair);
+        pair.sync("--conflict MANUAL");
+        for (row, keep, rows) in [("2", Side::Remote, "0"), ("3", Side::Local, "0")] {
+            let decided = resolve(pair, row, keep);
+            assert_eq!(written(&decided), 1, "{} {row}: {decided:#?}", pair.name);
+            let count = format!("SELECT COUNT(*) FROM t WHERE id={row}");
+            assert_eq!([pair.remote.cell(&count), pair.local.cell(&count)], [rows, rows]);
+            let undo = Options { undo: Some(decided.run_id.clone()), ..options("") };
+            assert_eq!(written(&pair.try_sync(undo, &[]).unwrap()), 1, "{} {row}", pair.name);
+        }
+        assert_eq!(pair.local.cell("SELECT v FROM t WHERE id=2"), "local", "{}", pair.name);
+        let report = pair.sync("--conflict MANUAL");
+        assert_eq!((report.exit_code, written(&report)), (3, 0), "{}: {report:#?}", pair.name);
+        assert_eq!(state(pair), "4", "{}", pair.name);
+        assert_eq!(pair.remote.cell("SELECT COUNT(*) FROM t WHERE id=2"), "0", "{}", pair.name);
+    });
+}
+
+#[test]
+fn where_nothing_was_ever_synced_there_is_nothing_to_decide_or_to_take_back() {
+    each_pairing(|pair| {
+        let verdict = Verdict { conflict: 1, keep: Side::Local, by: String::new(), seen: None };
+        let resolve = Options { resolve: Some(verdict), ..options("") };
+        let undo = Options { undo: Some("nobody".to_owned()), ..options("") };
+        for asked in [resolve, undo] {
+            let refused = pair.try_sync(asked, &[]).unwrap_err();
+            assert_eq!(refused.code().as_str(), "CFG_002", "{}: {refused}", pair.name);
+        }
     });
 }
 

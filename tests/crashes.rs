@@ -190,3 +190,48 @@ fn a_row_does_not_lose_against_itself() {
         pair.assert_settled("");
     }
 }
+
+/// Runs that do not look at what LOCAL has for REMOTE come and go meanwhile.
+#[test]
+fn a_row_does_not_lose_against_itself_later() {
+    for kinds in PAIRINGS {
+        let Some(pair) = Pair::try_of(kinds.0, kinds.1) else { continue };
+        pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))");
+        pair.remote.sql("INSERT INTO t VALUES (1,'a'),(2,'b')");
+        pair.sync("");
+        pair.local.sql("UPDATE t SET v='once' WHERE id=1");
+        let killed = command(&pair, "record.remote_committed:1").status().unwrap();
+        assert_eq!(killed.signal(), Some(9), "{}", pair.name);
+        pair.local.sql("UPDATE t SET v='twice' WHERE id=1");
+        assert_eq!(pair.sync("--direction REMOTE_TO_LOCAL").exit_code, 0, "{}", pair.name);
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+        assert_eq!(pair.remote.cell("SELECT v FROM t WHERE id=1"), "twice", "{}", pair.name);
+        assert_eq!(conflicts(&pair), 0, "{}", pair.name);
+        pair.assert_settled("");
+    }
+}
+
+/// What is taken back is no write of LOCAL's: the conflict that a strategy had decided is one again.
+#[test]
+fn an_undo_that_was_killed_leaves_a_conflict() {
+    for kinds in PAIRINGS {
+        let Some(pair) = Pair::try_of(kinds.0, kinds.1) else { continue };
+        pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))");
+        pair.remote.sql("INSERT INTO t VALUES (1,'a'),(2,'b')");
+        pair.sync("");
+        pair.remote.sql("UPDATE t SET v='remote' WHERE id=1");
+        pair.local.sql("UPDATE t SET v='local' WHERE id=1");
+        let run = pair.sync("--conflict LOCAL_WINS");
+        for place in ["record.kept_for_remote:1", "record.remote_committed:1"] {
+            let mut undo = command(&pair, place);
+            undo.args(["--undo", &run.run_id]);
+            assert_eq!(undo.status().unwrap().signal(), Some(9), "{} {place}", pair.name);
+            let met = pair.sync("--conflict MANUAL");
+            let gone_back = place.contains("committed");
+            assert_eq!(met.exit_code, if gone_back { 3 } else { 0 }, "{}: {met:#?}", pair.name);
+            assert_eq!(written(&met), 0, "{}: {met:#?}", pair.name);
+        }
+        assert_eq!(pair.remote.cell("SELECT v FROM t WHERE id=1"), "remote", "{}", pair.name);
+        assert_eq!(pair.local.cell("SELECT v FROM t WHERE id=1"), "local", "{}", pair.name);
+    }
+}

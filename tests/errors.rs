@@ -299,12 +299,66 @@ fn a_side_that_was_restored_is_asked_about() {
         let report = pair.sync("");
         assert!(failure(&report, "SYNC_008").message.contains("151"), "{remote}: {report:#?}");
         assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "200");
+        // A run from which nothing would follow on LOCAL is no word that the restore is meant.
+        pair.local.sql("UPDATE t SET v='mine' WHERE id=3");
+        assert_eq!(written(&pair.sync("--direction LOCAL_TO_REMOTE")), 1, "{remote}");
+        failure(&pair.sync(""), "SYNC_008");
         assert_eq!(pair.sync("--force").exit_code, 0, "{remote}");
         let logged = "SELECT COUNT(*) FROM db_sync_log WHERE error_message LIKE '%--force%'";
         assert_eq!(pair.local.cell(logged), "2");
         assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t"), "150");
+        // A server that was only started anew gives a lower number to the next row, and has the rows that it had.
+        pair.remote.sql("INSERT INTO t (v) VALUES ('next')");
+        pair.sync("");
+        pair.sync("");
+        let sequence = "UPDATE sqlite_sequence SET seq=500 WHERE name='t'";
+        pair.remote.sql(if pair.remote.is_file() {
+            sequence
+        } else {
+            "ALTER TABLE t AUTO_INCREMENT=501"
+        });
+        pair.sync("");
+        let sequence = "UPDATE sqlite_sequence SET seq=151 WHERE name='t'";
+        pair.remote.sql(if pair.remote.is_file() {
+            sequence
+        } else {
+            "ALTER TABLE t AUTO_INCREMENT=152"
+        });
+        pair.remote.sql("UPDATE t SET v='changed' WHERE id=5");
+        assert_eq!(pair.sync("").exit_code, 0, "{remote}");
         pair.assert_settled("");
     }
+}
+
+/// Keys that nobody counts up tell nothing, but the rows' own dates do.
+#[test]
+fn a_side_whose_rows_are_older_than_they_were_is_asked_about() {
+    each_pairing(|pair| {
+        pair.both(
+            "CREATE TABLE t (id CHAR(36) NOT NULL PRIMARY KEY, v VARCHAR(20), updated_at DATETIME)",
+        );
+        pair.both("CREATE INDEX dated ON t (updated_at)");
+        let row = |id: u32, day: u32| format!("('key{id}','row','2026-01-{day:02} 10:00:00')");
+        let rows: Vec<String> = (1..151).map(|id| row(id, 1)).collect();
+        pair.remote.sql(&format!("INSERT INTO t VALUES {}", rows.join(",")));
+        pair.sync("");
+        pair.remote.sql("UPDATE t SET v='new',updated_at='2026-01-02 10:00:00' WHERE id<'key2'");
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+        // The newest row goes: that alone says nothing.
+        pair.remote.sql("UPDATE t SET updated_at='2026-01-03 10:00:00' WHERE id='key150'");
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+        pair.remote.sql("DELETE FROM t WHERE id='key150'");
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+        pair.remote.sql("UPDATE t SET v='row',updated_at='2026-01-01 10:00:00' WHERE id<'key2'");
+        let report = pair.sync("");
+        let refused = failure(&report, "SYNC_008");
+        assert!(refused.message.contains("updated_at"), "{}: {report:#?}", pair.name);
+        assert_eq!(pair.sync("--direction LOCAL_TO_REMOTE").exit_code, 0, "{}", pair.name);
+        failure(&pair.sync(""), "SYNC_008");
+        assert_ne!(pair.local.cell("SELECT COUNT(*) FROM t WHERE v='new'"), "0");
+        assert_eq!(pair.sync("--force").exit_code, 0, "{}", pair.name);
+        pair.assert_settled("");
+    });
 }
 
 #[test]

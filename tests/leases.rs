@@ -11,8 +11,8 @@ use db_sync::journal::lock::Locks;
 use db_sync::model::Side;
 use db_sync::report::Report;
 
-use crate::support::each_pairing;
 use crate::support::pairing::{Pair, options, written};
+use crate::support::{each_pairing, eventually};
 
 const TABLE: &str = "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))";
 
@@ -60,7 +60,7 @@ fn a_leased_table_is_left_alone_until_its_owner_is_gone() {
             );
             process.kill().unwrap();
             // It is dead before anybody asks what became of it.
-            while pair.sync("").exit_code == 4 {}
+            eventually("the process is gone", || pair.sync("").exit_code != 4);
             process.wait().unwrap();
             pair.remote.sql("DELETE FROM t WHERE id=2");
         } else {
@@ -78,6 +78,8 @@ fn a_leased_table_is_left_alone_until_its_owner_is_gone() {
             assert_eq!(wait(pair, 30).exit_code, 0, "{}", pair.name);
             pair.remote.sql("DELETE FROM t WHERE id=2");
         }
+        assert_eq!(wait(pair, u64::MAX).exit_code, 0, "{}", pair.name);
+        pair.remote.sql("INSERT INTO t VALUES (2,'b')");
         // Its line is gone: nobody need wait for the end of the lease.
         lease(pair, "4000000000", 60);
         let report = pair.sync("");
@@ -114,6 +116,69 @@ fn a_run_that_was_taken_for_dead_writes_nothing() {
         assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
         pair.assert_settled("");
     });
+}
+
+/// A transaction of its own holds the lease's row for as long as it writes, however long that takes.
+#[test]
+fn an_owner_that_is_just_writing_is_not_taken_for_silent() {
+    for kind in ["MARIADB2", "MYSQL"] {
+        let Some(pair) = Pair::try_of("MARIADB", kind) else {
+            eprintln!("!!! SKIPPED: there is no MySQL server");
+            continue;
+        };
+        begun(&pair);
+        let settings = pair.settings(&[]).unwrap();
+        let reached = block(&Cancel::default(), Endpoint::open(Side::Local, &settings));
+        let lock = Locks::name(&reached.unwrap().0.nature, "t");
+        let mut writing = pair.local.held_line();
+        writing.sql(&format!("DO GET_LOCK('{lock}',0)"));
+        lease(&pair, &writing.id.to_string(), -1);
+        pair.local.sql("UPDATE db_sync_lease SET heartbeat_at=expires_at");
+        writing.sql("START TRANSACTION");
+        writing.sql("SELECT * FROM db_sync_lease FOR UPDATE");
+        assert_eq!(pair.sync("").exit_code, 4, "{}", pair.name);
+        // It is still there.
+        writing.sql("UPDATE db_sync_lease SET owner=NULL; COMMIT");
+        writing.sql(&format!("DO RELEASE_LOCK('{lock}')"));
+        assert_eq!(written(&pair.sync("")), 1, "{}", pair.name);
+    }
+}
+
+/// While a run waits for one table, it keeps those that it has; what has become of the tables meanwhile, it sees.
+#[test]
+fn a_run_that_waits_keeps_its_leases_and_sees_what_was_altered() {
+    let pair = Pair::of("MARIADB", "MARIADB2");
+    pair.both("CREATE TABLE a (id INTEGER NOT NULL PRIMARY KEY)");
+    pair.both("CREATE TABLE b (id INTEGER NOT NULL PRIMARY KEY)");
+    pair.sync("");
+    let settings = pair.settings(&[]).unwrap();
+    let reached = block(&Cancel::default(), Endpoint::open(Side::Local, &settings));
+    let lock = Locks::name(&reached.unwrap().0.nature, "b");
+    let mut other = pair.local.held_line();
+    other.sql(&format!("DO GET_LOCK('{lock}',0)"));
+    let report = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| {
+            let wait = Duration::from_mins(1);
+            drive(settings, Options { wait, ..options("") }, &Cancel::default()).unwrap()
+        });
+        let leased = |until: &str| {
+            let sql = format!(
+                "SELECT COUNT(*) FROM db_sync_lease WHERE table_name='a' AND owner IS NOT NULL \
+                 AND expires_at>UTC_TIMESTAMP(6) {until}"
+            );
+            pair.local.cell(&sql) == "1"
+        };
+        eventually("the run has a", || leased(""));
+        pair.local.sql("UPDATE db_sync_lease SET expires_at=UTC_TIMESTAMP(6)");
+        eventually("its lease goes on", || leased("+ INTERVAL 30 SECOND"));
+        pair.both("ALTER TABLE b ADD COLUMN v VARCHAR(20)");
+        pair.remote.sql("INSERT INTO b VALUES (1,'new')");
+        other.sql(&format!("DO RELEASE_LOCK('{lock}')"));
+        waiting.join().unwrap()
+    });
+    assert_eq!((report.exit_code, written(&report)), (0, 1), "{report:#?}");
+    assert_eq!(pair.local.cell("SELECT v FROM b"), "new");
+    pair.assert_settled("");
 }
 
 /// The network between a run and its server is gone, and the server does not know: it would keep the lock for hours.

@@ -8,6 +8,7 @@ mod changes;
 mod check;
 mod columns;
 mod conflicts;
+mod contents;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod create;

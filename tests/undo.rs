@@ -216,3 +216,26 @@ fn a_loaded_row_that_was_changed_since_stays() {
         assert_eq!(pair.local.cell("SELECT COUNT(*) FROM t WHERE v='precious'"), "2");
     });
 }
+
+/// A write that was written down and never done, as where REMOTE's commit is lost on its way: the row was never that.
+#[test]
+fn what_was_never_done_is_not_taken_back() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20))");
+        pair.remote.sql("INSERT INTO t VALUES (1,'a')");
+        pair.sync("");
+        pair.remote.sql("INSERT INTO t VALUES (7,'theirs')");
+        pair.local.sql("INSERT INTO t VALUES (7,'ours')");
+        let run = pair.sync("--conflict LOCAL_WINS");
+        assert_eq!(pair.remote.cell("SELECT v FROM t WHERE id=7"), "ours", "{}", pair.name);
+        pair.local.sql(&format!(
+            "UPDATE db_sync_undo SET id=id+1000; INSERT INTO db_sync_undo \
+             (id,run_id,table_name,side,action,row_key,written,part,created_at) \
+             VALUES (1,'{}','t','REMOTE','INSERT','[{{\"id\":7}}]',x'0000000000000001',0,'2026-01-01')",
+            run.run_id
+        ));
+        let undone = undo(pair, &run, "");
+        assert_eq!((undone.exit_code, written(&undone)), (0, 1), "{}: {undone:#?}", pair.name);
+        assert_eq!(pair.remote.cell("SELECT v FROM t WHERE id=7"), "theirs", "{}", pair.name);
+    });
+}

@@ -73,6 +73,7 @@ CREATE TABLE IF NOT EXISTS `db_sync_undo` (
   `written` longblob NULL,
   `part` int NOT NULL DEFAULT 0,
   `base` longblob NULL,
+  `found` longblob NULL,
   `created_at` datetime NOT NULL DEFAULT CURRENT_TIMESTAMP,
   KEY `run_id_table_name` (`run_id`, `table_name`),
   KEY `created_at` (`created_at`)

@@ -5,7 +5,8 @@ answers a `SyncReport`; what ends a run as a whole arrives as a `SyncError`. Imp
 needs no Django.
 """
 
-from db_sync.engine import check_schemas, diagnose, sync
+from db_sync.contents import ContentsReport
+from db_sync.engine import check, check_schemas, diagnose, sync
 from db_sync.errors import (
     ConfigError,
     ConflictPending,
@@ -20,6 +21,7 @@ __all__ = [
     "ConfigError",
     "ConflictPending",
     "ConnectionFailed",
+    "ContentsReport",
     "Diagnosis",
     "LockHeld",
     "SchemaMismatch",
@@ -27,6 +29,7 @@ __all__ = [
     "SyncError",
     "SyncReport",
     "TableReport",
+    "check",
     "check_schemas",
     "diagnose",
     "sync",

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from db_sync import _native
+from db_sync.contents import ContentsReport
 from db_sync.errors import error_from, fill
 from db_sync.report import Diagnosis, SchemaReport, SyncReport
 
@@ -25,6 +26,7 @@ _FLAGS = {
     "capture": "--capture",
     "force": "--force",
     "dry_run": "--dry-run",
+    "repair": "--repair",
     "create_tables": "--create-tables",
     "fix": "--fix",
     "wait": "--wait",
@@ -112,6 +114,36 @@ def sync(
     if _has_file(options.get("env_file")):
         return _run_in_child(options)
     return SyncReport.from_json(_native.run(json.dumps(options)))
+
+
+def check(
+    *,
+    tables: Sequence[str] = (),
+    repair: bool = False,
+    env_file: str | os.PathLike[str] | None = None,
+) -> ContentsReport:
+    """Compares what both sides hold: counts and digests, then the rows that differ.
+
+    Args:
+        tables: Only these tables; all enabled ones if empty.
+        repair: Sync the tables that differ, all their rows, and compare them again. Otherwise
+            nothing is written.
+        env_file: Where the settings are, instead of `.env` in the working directory.
+
+    Returns:
+        What differs, table by table.
+
+    Raises:
+        SyncError: The sides cannot be reached, or a table is unknown.
+        TypeError: `tables` is a string.
+    """
+    if isinstance(tables, str):
+        raise TypeError("tables must be a sequence of table names, not one string")
+    path = None if env_file is None else os.fspath(env_file)
+    given: dict[str, Any] = {"tables": list(tables), "repair": repair, "env_file": path}
+    options = {name: value for name, value in given.items() if value}
+    answer, status = _ask_child(["check", "--json", *_flags(options)])
+    return ContentsReport.from_dict({"exit_code": status, **answer})
 
 
 def check_schemas(

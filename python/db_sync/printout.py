@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
+from db_sync.contents import ContentsReport, TableContents
 from db_sync.errors import fill
 from db_sync.report import (
     Change,
@@ -129,6 +130,49 @@ def finding_lines(report: SchemaReport) -> Iterator[Line]:
         % {"tables": report.tables, "findings": len(report.findings)},
         Tone.BAD if report.exit_code else Tone.GOOD,
     )
+
+
+def contents_lines(report: ContentsReport) -> Iterator[Line]:
+    """Tells what a check of both sides' rows found, and what repairing them did.
+
+    Args:
+        report: The check.
+
+    Yields:
+        Each table with the first rows that differ; then the repair, and what differs after it.
+    """
+    for table in report.tables:
+        yield from _contents(table)
+    if report.repair is not None:
+        yield from report_lines(report.repair, detailed=False)
+    for table in report.after or ():
+        yield from _contents(table)
+
+
+def _contents(table: TableContents) -> Iterator[Line]:
+    names = {"table": table.table, "remote": table.rows.remote, "local": table.rows.local}
+    if table.equal:
+        equal = _("%(table)s: equal, rows %(remote)d/%(local)d")
+        yield Line(equal % names, Tone.GOOD)
+        return
+    if table.only_remote or table.only_local or table.differing:
+        different = _(
+            "%(table)s: different, rows %(remote)d/%(local)d; only on REMOTE %(only_remote)d, "
+            "only on LOCAL %(only_local)d, on both but different %(differing)d"
+        )
+        names |= {
+            "only_remote": table.only_remote,
+            "only_local": table.only_local,
+            "differing": table.differing,
+        }
+        yield Line(different % names, Tone.BAD)
+    for row in table.differences:
+        key = ", ".join(f"{column}={value}" for column, value in row.key.items())
+        where = ", ".join(row.columns) if row.on == "BOTH" else _("only on %s") % row.on
+        yield Line(f"  {key}: {where}")
+    if table.differences and table.differences_truncated:
+        yield Line("  …")
+    yield from _failures([table.error] if table.error else [], "  ")
 
 
 def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[Line]:

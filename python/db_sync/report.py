@@ -113,13 +113,13 @@ class SchemaReport:
         Raises:
             KeyError, TypeError: A key is missing.
         """
-        findings = tuple(_known(Finding, finding) for finding in data["findings"])
-        return _known(cls, {**data, "findings": findings})
+        findings = tuple(known(Finding, finding) for finding in data["findings"])
+        return known(cls, {**data, "findings": findings})
 
     def as_dict(self) -> dict[str, Any]:
         """Gives the report back as what `json.dumps` takes."""
-        plain: dict[str, Any] = _plain(self)
-        return plain
+        told: dict[str, Any] = plain(self)
+        return told
 
 
 # The worst first.
@@ -317,8 +317,8 @@ class ErrorReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Gives the failure back as what `json.dumps` takes."""
-        plain: dict[str, Any] = _plain(self)
-        return plain
+        told: dict[str, Any] = plain(self)
+        return told
 
 
 @dataclass(frozen=True, slots=True)
@@ -425,9 +425,9 @@ class SyncReport:
             KeyError, TypeError: A key is missing.
         """
         tables = tuple(_table(table) for table in data["tables"])
-        errors = tuple(_known(ErrorReport, error) for error in data["errors"])
-        notes = tuple(_known(Note, note) for note in data.get("notes", ()))
-        return _known(cls, {**data, "tables": tables, "errors": errors, "notes": notes})
+        errors = tuple(known(ErrorReport, error) for error in data["errors"])
+        notes = tuple(known(Note, note) for note in data.get("notes", ()))
+        return known(cls, {**data, "tables": tables, "errors": errors, "notes": notes})
 
     @property
     def ok(self) -> bool:
@@ -436,23 +436,23 @@ class SyncReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Gives the report back as what `json.dumps` takes, in the shape it was read from."""
-        plain: dict[str, Any] = _plain(self)
-        return plain
+        told: dict[str, Any] = plain(self)
+        return told
 
 
 def _table(data: Mapping[str, Any]) -> TableReport:
     error, changes = data.get("error"), data.get("changes")
     nested = {
-        "remote_to_local": _known(PassCounts, data["remote_to_local"]),
-        "local_to_remote": _known(PassCounts, data["local_to_remote"]),
-        "conflicts": _known(ConflictCounts, data["conflicts"]),
-        "rows": _known(RowCounts, data["rows"]),
-        "error": None if error is None else _known(ErrorReport, error),
-        "notes": tuple(_known(Note, note) for note in data.get("notes", ())),
+        "remote_to_local": known(PassCounts, data["remote_to_local"]),
+        "local_to_remote": known(PassCounts, data["local_to_remote"]),
+        "conflicts": known(ConflictCounts, data["conflicts"]),
+        "rows": known(RowCounts, data["rows"]),
+        "error": None if error is None else known(ErrorReport, error),
+        "notes": tuple(known(Note, note) for note in data.get("notes", ())),
         "create": tuple(data.get("create", ())),
         "changes": None if changes is None else tuple(_change(change) for change in changes),
     }
-    return _known(TableReport, {**data, **nested})
+    return known(TableReport, {**data, **nested})
 
 
 def _symptom(data: Mapping[str, Any]) -> Symptom:
@@ -467,29 +467,48 @@ def _change(data: Mapping[str, Any]) -> Change:
     conflict = data.get("conflict")
     nested = {
         "columns": tuple(data.get("columns", ())),
-        "conflict": None if conflict is None else _known(PlannedConflict, conflict),
+        "conflict": None if conflict is None else known(PlannedConflict, conflict),
     }
-    return _known(Change, {**data, **nested})
+    return known(Change, {**data, **nested})
 
 
-def _known(cls: type[T], data: Mapping[str, Any]) -> T:
-    """Builds a dataclass from the keys it knows: a newer engine may say more."""
-    names = [known.name for known in fields(cls)]  # type: ignore[arg-type]
+def known(cls: type[T], data: Mapping[str, Any]) -> T:
+    """Builds a dataclass from the keys it knows: a newer engine may say more.
+
+    Args:
+        cls: The dataclass.
+        data: Its fields, and others.
+
+    Returns:
+        The dataclass.
+
+    Raises:
+        TypeError: A field without a default is missing.
+    """
+    names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
     return cls(**{name: data[name] for name in names if name in data})
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Takes dataclasses apart into what `json.dumps` takes, without what a report leaves out.
+
+    Args:
+        value: A dataclass of this package, or what its fields hold.
+
+    Returns:
+        Dictionaries, lists, text, numbers, booleans and None.
+    """
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if not is_dataclass(value):
         return value
-    plain = {known.name: _plain(getattr(value, known.name)) for known in fields(value)}
+    told = {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, TableReport) and value.changes is None:
-        del plain["changes"], plain["changes_truncated"], plain["changes_total"]
+        del told["changes"], told["changes_truncated"], told["changes_total"]
     if isinstance(value, TableReport) and value.plan is None:
-        del plain["plan"]
+        del told["plan"]
     if isinstance(value, TableReport) and not value.create:
-        del plain["create"]
+        del told["create"]
     if isinstance(value, Change) and value.conflict is None:
-        del plain["conflict"]
-    return plain
+        del told["conflict"]
+    return told

@@ -21,11 +21,11 @@ use crate::engine::cancel::Cancel;
 use crate::engine::drive::{block, drive};
 use crate::engine::progress::Show;
 use crate::engine::reviewed::Reviewed;
-use crate::engine::{Options, check_schemas};
+use crate::engine::{Options, check_schemas, contents};
 use crate::error::{Result, SyncError};
 use crate::journal::schema;
 use crate::plan::policy::{Strategy, SyncType};
-use crate::report::{Failure, Report, SchemaReport};
+use crate::report::{ContentsReport, Failure, Report, SchemaReport};
 
 /// Keeps a remote and a local database the same, both ways.
 #[derive(Debug, Parser)]
@@ -103,9 +103,12 @@ impl UndoFlags {
 /// The flags of a check.
 #[derive(Clone, Debug, Default, Args)]
 struct CheckFlags {
-    /// The tables' definitions: every difference, what it means, and the SQL that would mend it.
-    #[arg(long, required = true)]
+    /// The tables' definitions instead of their rows: every difference, what it means, and the SQL that would mend it.
+    #[arg(long)]
     schema: bool,
+    /// Sync the tables that differ, all their rows, and check them again.
+    #[arg(long, conflicts_with = "schema")]
+    repair: bool,
     /// Check this table only; may be given more than once.
     #[arg(long = "table", value_name = "NAME")]
     tables: Vec<String>,
@@ -260,12 +263,24 @@ fn check(flags: &CheckFlags) -> anyhow::Result<u8> {
     log(false);
     let cancel = Cancel::default();
     cancel.on_signals();
+    if !flags.schema {
+        return check_contents(flags, &cancel);
+    }
     let report = Settings::load(flags.env_file.as_deref()).and_then(|settings| {
         let work = check_schemas(settings, flags.tables.clone(), cancel.clone());
         block(&cancel, work)
     });
     let exit = report.as_ref().map_or(0, |report| report.exit_code);
     tell(report, flags.json, SchemaReport::text).map(|failed| failed.unwrap_or(exit))
+}
+
+fn check_contents(flags: &CheckFlags, cancel: &Cancel) -> anyhow::Result<u8> {
+    let (tables, repair) = (flags.tables.clone(), flags.repair);
+    let wanted = contents::Wanted { tables, repair, progress: Show::Auto };
+    let report = Settings::load(flags.env_file.as_deref())
+        .and_then(|settings| block(cancel, contents::check(settings, wanted, cancel.clone())));
+    let exit = report.as_ref().map_or(0, |report| report.exit_code);
+    tell(report, flags.json, ContentsReport::text).map(|failed| failed.unwrap_or(exit))
 }
 
 /// Prints what came out, as JSON or as text; answers the exit status of a failure that is told as JSON.

@@ -223,6 +223,7 @@ impl Place {
                 return Fault::Row(RowFault::NotHeld("a value of the wrong type".to_owned()));
             }
             18 => return Fault::Row(RowFault::NotHeld("a value that is too long".to_owned())),
+            1 if gone(message) => fatal(error::STRUCTURE_CHANGED),
             _ => match code & 0xff {
                 5 | 6 => return Fault::LockWait,
                 8 => fatal(error::READ_ONLY),
@@ -239,6 +240,11 @@ impl Place {
             },
         })
     }
+}
+
+/// SQLite has no number for a table or a column that is not there.
+fn gone(message: &str) -> bool {
+    ["no such table", "no such column"].iter().any(|start| message.starts_with(start))
 }
 
 fn full(message: &str) -> bool {

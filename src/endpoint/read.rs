@@ -316,6 +316,16 @@ pub async fn count(connection: &mut Connection, view: &View<'_>) -> Result<u64> 
     Ok(count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
 }
 
+/// When any row was last written, as the side spells it; none where the table does not say, or not without a look at every row.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn newest(connection: &mut Connection, view: &View<'_>) -> Result<Option<String>> {
+    let Some(dated) = view.pair.tables[view.side].dated() else { return Ok(None) };
+    let rows = connection.fetch(&view.select_newest(dated)).await?;
+    Ok(rows.first().and_then(|row| row.first()).and_then(Value::as_text).map(ToOwned::to_owned))
+}
+
 /// Whether a table has no rows.
 ///
 /// # Errors

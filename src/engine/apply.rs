@@ -155,6 +155,9 @@ async fn batch_with_patience(
             if site.target == Side::Remote {
                 lines.local.rollback().await;
             }
+            if site.run.options.undo.is_some() {
+                table.read_base_again(lines).await?;
+            }
             match trouble {
                 Trouble::Fatal(error) => return Err(error.in_table(&table.pair.name)),
                 Trouble::Locked => lock = Lock::Skip,
@@ -284,6 +287,10 @@ async fn attempt(
     let found = read::rows(writer, &view, &keys, lock).await;
     let before: HashMap<Key, Found> = match found {
         Err(Fault::LockWait) if lock == Lock::Wait && view.dialect != Dialect::Sqlite => {
+            return Err(Trouble::Locked);
+        }
+        // On such a server that looks like a deadlock: it ends the whole transaction.
+        Err(Fault::Deadlock) if lock == Lock::Wait && writer.place().waits_end_transactions => {
             return Err(Trouble::Locked);
         }
         other => other.map_err(|fault| trouble(writer.place(), fault))?,

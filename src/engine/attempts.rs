@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::Run;
+use super::{Run, knot};
 use crate::endpoint::Connection;
 use crate::error::Result;
 use crate::journal::runs;
@@ -13,10 +13,6 @@ use crate::journal::undo::{self, Stored};
 use crate::model::{Key, Side};
 use crate::plan::merge::Attempt;
 use crate::plan::schema_match::TablePair;
-
-/// Rows that a run may have written without remembering it, where batches are smaller: those that were written in one transaction
-/// with others.
-const LAST: usize = 1000;
 
 /// What runs that did not come to their end may have done to REMOTE without remembering it: the last batch that each wrote down.
 ///
@@ -30,7 +26,7 @@ pub async fn of(
     let dialect = run.dialect(Side::Local);
     let mut found = HashMap::new();
     for unfinished in runs::unfinished(journal, dialect, &pair.name).await? {
-        let rows = run.settings.batch_size.max(LAST);
+        let rows = run.settings.batch_size.max(knot::ROWS);
         let last = undo::last(journal, dialect, &unfinished, &pair.name, rows).await?;
         let last = last.into_iter().filter(|stored| stored.side == Side::Remote);
         found.extend(last.filter_map(|Stored { key, base, written, .. }| {

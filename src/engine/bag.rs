@@ -136,7 +136,14 @@ async fn written(
                     done += 1;
                     let json = table.row_json(&row);
                     let before = (write == Write::Delete).then(|| json.clone());
-                    images.push(PreImage { write, key: json, before, written: None, base: None });
+                    images.push(PreImage {
+                        write,
+                        key: json,
+                        before,
+                        written: None,
+                        found: None,
+                        base: None,
+                    });
                 }
                 Err(Fault::Row(fault)) => {
                     let error = Refused::Row(fault).error();

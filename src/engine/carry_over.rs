@@ -64,6 +64,9 @@ pub async fn carry_over(
         let place = lines.local.place().clone();
         lines.local.begin().await.map_err(|fault| fault.fatal(&place))?;
         lines.rehearsing = run.options.dry_run;
+        if let Some(lease) = &table.lease {
+            lease.renew(&mut lines.local).await?;
+        }
     }
     let mut base = table.base.emptied();
     let mut batches = said.drain()?;

@@ -17,9 +17,10 @@ use crate::config::{Settings, bad_value};
 use crate::endpoint::read::{self, Lock};
 use crate::error::{self, Result, SyncError};
 use crate::journal::conflicts::{self, Stored};
+use crate::journal::lock::Locks;
 use crate::journal::stamp::Standing;
 use crate::journal::undo::{self, Touch};
-use crate::model::{Key, PerSide, Side, canonical};
+use crate::model::{Key, PerSide, Side, Value, canonical};
 use crate::plan::merge::{Change, ConflictKind, Present, Write};
 use crate::plan::policy::Policy;
 use crate::plan::schema_match::TablePair;
@@ -108,6 +109,13 @@ async fn one_row(run: &Run, lines: &mut Lines, job: Job, text: &str) -> Result<E
             "made from another database: a run asks for --force (SYNC_008), and then it counts as none"
         }
     };
+    if let Standing::Former(_) = table.base.standing {
+        // The base is carried over in a transaction that is taken back; a run would wait for that.
+        let (nature, mut locks) = (&run.endpoints.local.nature, Locks::default());
+        if !locks.take(lines.journal(), nature, &pair.name).await? {
+            return Err(SyncError::new(error::LOCKED).in_table(&pair.name));
+        }
+    }
     table.settle_base(run, lines).await?;
     let (mut rows, mut now) = (PerSide::default(), Present::default());
     let mut found = PerSide::<Option<read::Found>>::default();
@@ -141,8 +149,10 @@ async fn one_row(run: &Run, lines: &mut Lines, job: Job, text: &str) -> Result<E
     let (local, dialect) = (lines.journal(), run.dialect(Side::Local));
     let (mut conflicts, mut touched) = (Vec::new(), Vec::new());
     if run.installed {
-        conflicts = conflicts::list(local, dialect).await?;
-        conflicts.retain(|conflict| conflict.table == pair.name && conflict.key == key);
+        let here =
+            [("table_name", Value::text(&pair.name)), ("key_ordinal", conflicts::place(ordinal))];
+        conflicts = conflicts::list(local, dialect, &here).await?;
+        conflicts.retain(|conflict| conflict.key == key);
         touched = undo::touches(local, dialect, &pair.name, &key).await?;
     }
     Ok(Explanation {

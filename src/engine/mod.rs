@@ -13,6 +13,7 @@ pub mod carry_over;
 pub mod changes;
 pub mod check;
 pub mod compare;
+pub mod contents;
 pub mod create;
 pub mod doctor;
 pub mod drive;

@@ -6,6 +6,7 @@ use super::reviewed::Allowed;
 use super::worklist::{Item, Worklist};
 use crate::endpoint::sql::table::Span;
 use crate::error::Result;
+use crate::journal::conflicts::Accepted;
 use crate::model::{Key, PerSide, Side};
 use crate::plan::merge::{Attempt, Change, Present, Write};
 use crate::plan::policy::{BaseStep, Policy, Strategy};
@@ -61,8 +62,12 @@ pub struct Plan {
     pub done: HashSet<u64>,
     /// What runs that did not come to their end may have done to REMOTE.
     pub attempts: HashMap<Key, Attempt>,
+    /// Differences that a person has let the target of a one-way table keep.
+    pub accepted: Accepted,
     /// What alone may be written, where somebody has reviewed a plan.
     pub allowed: Option<Allowed>,
+    /// Whether what only changes the base is to be done.
+    pub for_the_base: bool,
     /// Keys with an open conflict row that this plan has not met yet.
     pub open: HashSet<u64>,
 }
@@ -84,7 +89,9 @@ impl Plan {
             altered: PerSide::default(),
             done,
             attempts: HashMap::new(),
+            accepted: Accepted::default(),
             allowed: None,
+            for_the_base: true,
             open: HashSet::new(),
         }
     }
@@ -102,6 +109,9 @@ impl Plan {
             return if over { self.steps.push(item) } else { Ok(()) };
         }
         if self.done.contains(&item.ordinal) {
+            return Ok(());
+        }
+        if decision.skipped && self.accepted.covers(item.ordinal, item.now) {
             return Ok(());
         }
         if let (Some((to, write)), Some(allowed)) = (decision.write, &mut self.allowed)
@@ -131,7 +141,7 @@ impl Plan {
                 self.writes[to].of(write).push(item)
             }
             None if decision.conflict.is_some() || decision.skipped => self.left.push(item),
-            None if decision.base != BaseStep::Keep => self.steps.push(item),
+            None if decision.base != BaseStep::Keep && self.for_the_base => self.steps.push(item),
             None => Ok(()),
         }
     }

@@ -57,27 +57,45 @@ pub(super) async fn record(
         keep(run, target, &mut lines.local, done).await.map_err(Trouble::Fatal)?;
     }
     reach("record.kept");
+    let mut bases = Vec::new();
     if target == Side::Remote {
+        if run.options.undo.is_some() {
+            // What a run has learned is forgotten before its rows go back: whoever meets them then decides as if they had never
+            // been written.
+            bases = remembered(target, lines, done).await?;
+        }
         lines.local.commit().await.map_err(|fault| trouble(&place, fault))?;
         reach("record.kept_for_remote");
+        // Whoever thinks that this run is dead waits for the leases' rows until REMOTE has what is written, and the base too.
+        lines.local.begin().await.map_err(|fault| trouble(&place, fault))?;
+        for lease in done.iter().filter_map(|done| done.table.lease) {
+            lease.renew(&mut lines.local).await.map_err(Trouble::Fatal)?;
+        }
         let remote = lines.writer(Side::Remote);
         remote.commit().await.map_err(|fault| committing(remote.place(), fault))?;
         reach("record.remote_committed");
-        lines.local.begin().await.map_err(|fault| trouble(&place, fault))?;
-        for lease in done.iter().filter_map(|done| done.table.lease) {
-            // The base is another run's by then; it finds these rows equal.
-            lease.renew(&mut lines.local).await.map_err(Trouble::Fatal)?;
-        }
     }
+    if bases.is_empty() {
+        bases = remembered(target, lines, done).await?;
+    }
+    reach("record.base_written");
+    lines.local.commit().await.map_err(|fault| committing(&place, fault))?;
+    reach("record.committed");
+    Ok(bases)
+}
+
+/// Writes what the base learns, and answers each table's base as it is then.
+async fn remembered(
+    target: Side,
+    lines: &mut Lines,
+    done: &[Done<'_>],
+) -> std::result::Result<Vec<Base>, Trouble> {
     let mut bases = Vec::new();
     for done in done {
         let steps = steps(target, &done.rows, &done.after);
         let base = done.table.base.with_steps(&mut lines.local, &steps).await;
         bases.push(base.map_err(Trouble::Fatal)?);
     }
-    reach("record.base_written");
-    lines.local.commit().await.map_err(|fault| committing(&place, fault))?;
-    reach("record.committed");
     Ok(bases)
 }
 
@@ -114,6 +132,7 @@ fn pre_image(
         key: table.key_json(&ready.item.key),
         before: before.get(&ready.item.key).map(|found| table.row_json(&found.row)),
         written: after.get(&ready.item.key).copied(),
+        found: before.get(&ready.item.key).map(|found| found.signature),
         base: ready.item.base,
     })
 }
@@ -231,6 +250,7 @@ fn loaded(table: &TableRun, side: Side, items: &[Item]) -> Vec<PreImage> {
         key: table.key_json(&item.key),
         before: None,
         written: item.now[side],
+        found: None,
         base: None,
     };
     items.iter().filter(both).map(image).collect()

@@ -16,8 +16,9 @@ use crate::config::Settings;
 use crate::endpoint::read::{self, Found, Lock};
 use crate::endpoint::{Connection, Endpoint};
 use crate::error::{self, Result, SyncError};
-use crate::journal::conflicts::{self, ConflictList, Stored};
-use crate::model::{Key, PerSide, Row, Side, canonical, fit};
+use crate::journal::conflicts::{self, ConflictList, Decided, Stored};
+use crate::journal::stamp::Standing;
+use crate::model::{Key, PerSide, Row, Side, Value, canonical, fit};
 use crate::plan::merge::{Change, Present, Write};
 use crate::plan::policy::Decision;
 
@@ -39,7 +40,11 @@ pub struct Verdict {
 /// # Errors
 /// `CFG_002` where there is none.
 pub async fn conflict(run: &Run, local: &mut Connection, id: i64) -> Result<Stored> {
-    let found = conflicts::one(local, run.dialect(Side::Local), id).await?;
+    let found = match conflicts::one(local, run.dialect(Side::Local), id).await {
+        // Nothing was ever synced.
+        Err(error) if error.sentences == error::STRUCTURE_CHANGED => None,
+        found => found?,
+    };
     found.ok_or_else(|| SyncError::new(error::NO_SUCH_CONFLICT).with("id", id))
 }
 
@@ -105,16 +110,9 @@ async fn one_row(
     }
     let kept = versions[verdict.keep].take();
     let target = table.settings.policy.direction.target();
-    if target == Some(verdict.keep) {
-        // The difference stays, and is no news from now on.
-        let signature = |side: Side| held[side].as_ref().map(|found| found.signature);
-        let now = PerSide::new(signature(Side::Remote), signature(Side::Local));
-        let (base, change, recorded) = (None, Change::Converged, true);
-        let decision = table.settings.policy.decide(change, now);
-        let key = key.clone();
-        let item = Item { ordinal, key, base, now, change, decision, recorded, kept: None };
-        return table.plan.steps.push(&item);
-    }
+    let entries = table.base.entries_of(lines.journal(), &[ordinal]).await?;
+    let known = table.base.standing == Standing::Current;
+    let base = entries.get(&ordinal).copied().filter(|_| known);
     for to in Side::BOTH.into_iter().filter(|to| target.is_none_or(|only| only == *to)) {
         let now = held[to].as_ref();
         let write = match (now, &kept) {
@@ -135,7 +133,7 @@ async fn one_row(
         table.plan.put(&Item {
             ordinal,
             key: key.clone(),
-            base: None,
+            base,
             now: present,
             change: Change::None,
             decision: Some(Decision::put(to, write)),
@@ -184,8 +182,35 @@ pub async fn close(
     if !turns.iter().all(done) {
         return Ok(());
     }
-    let (local, dialect) = (&mut lines.local, run.dialect(Side::Local));
-    conflicts::decide(local, dialect, verdict.conflict, verdict.keep, &verdict.by, Utc::now()).await
+    let dialect = run.dialect(Side::Local);
+    // Where the target of a one-way table has won, the difference stays, and is no news from now on.
+    let stays = |table: &&TableRun| table.settings.policy.direction.target() == Some(verdict.keep);
+    let left = match turns.iter().find_map(Turn::table).filter(stays) {
+        Some(table) => held_now(run, lines, table, verdict).await?,
+        None => None,
+    };
+    let decided = Decided { winner: verdict.keep, by: &verdict.by, left, at: Utc::now() };
+    conflicts::decide(lines.journal(), dialect, verdict.conflict, &decided).await
+}
+
+/// What both sides hold now of the row that was decided.
+async fn held_now(
+    run: &Run,
+    lines: &mut Lines,
+    table: &TableRun,
+    verdict: &Verdict,
+) -> Result<Option<Present>> {
+    let stored = conflict(run, lines.journal(), verdict.conflict).await?;
+    let Some(key) = table.pair.key_from_json(&stored.key) else { return Ok(None) };
+    let mut now = Present::default();
+    for side in Side::BOTH {
+        let view = run.view(&table.pair, side);
+        let line = lines.writer(side);
+        let found = read::rows(line, &view, std::slice::from_ref(&key), Lock::None).await;
+        let found = found.map_err(|fault| fault.fatal(line.place()))?;
+        now[side] = found.get(&key).map(|found| found.signature);
+    }
+    Ok(Some(now))
 }
 
 /// The conflicts that wait, or all.
@@ -194,17 +219,16 @@ pub async fn close(
 /// What stops a run as a whole: settings, connections.
 pub async fn list(settings: Settings, asked: Asked) -> Result<ConflictList> {
     let (endpoint, mut local) = Endpoint::open(Side::Local, &settings).await?;
-    let conflicts = conflicts::list(&mut local, endpoint.nature.dialect).await;
+    let pending = [("state", Value::text(conflicts::PENDING))];
+    let equal = if asked.all { &[][..] } else { &pending[..] };
+    let conflicts = conflicts::list(&mut local, endpoint.nature.dialect, equal).await;
     local.close().await;
     let mut conflicts = match conflicts {
         // Nothing was ever synced.
         Err(error) if error.sentences == error::STRUCTURE_CHANGED => Vec::new(),
         conflicts => conflicts?,
     };
-    conflicts.retain(|conflict| {
-        (asked.all || conflict.state == conflicts::PENDING)
-            && (asked.tables.is_empty() || asked.tables.contains(&conflict.table))
-    });
+    conflicts.retain(|conflict| asked.tables.is_empty() || asked.tables.contains(&conflict.table));
     Ok(ConflictList { conflicts })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::mem::discriminant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use tokio::sync::Mutex;
 
 use super::carry_over::carry_over;
@@ -17,7 +17,7 @@ use crate::capture::scan;
 use crate::config::Capture;
 use crate::endpoint::{Dialect, View, read};
 use crate::error::{self, Result, SyncError};
-use crate::journal::base::Base;
+use crate::journal::base::{Base, Seen};
 use crate::journal::conflicts;
 use crate::journal::lease::Lease;
 use crate::journal::settings::TableSettings;
@@ -59,6 +59,8 @@ pub struct TableRun {
     pub plan: Plan,
     /// Rows on each side.
     pub rows: PerSide<u64>,
+    /// When any row of each side was last written, where that is known at once.
+    pub newest: PerSide<Option<String>>,
     /// Rows looked at.
     pub scanned: u64,
     /// Rows written on each side.
@@ -130,6 +132,12 @@ impl TableRun {
         let mut plan =
             Plan::new(settings.policy, comparable, pair.has_quiet_columns(), HashSet::new());
         plan.attempts = attempts;
+        let undecided = settings.policy.strategy.winner().is_none();
+        let target = settings.policy.direction.target().filter(|_| undecided && run.installed);
+        if let Some(target) = target {
+            plan.accepted =
+                conflicts::accepted(lines.journal(), dialect, &pair.name, target).await?;
+        }
         let told = pair.differences.iter().filter(|difference| findings::is_told(difference));
         let mut notes: Vec<Note> = told.map(findings::sentence).collect();
         if matches!(base.standing, Standing::Foreign | Standing::Elsewhere) {
@@ -143,6 +151,7 @@ impl TableRun {
             lease: None,
             surplus: bag::Surplus::new(),
             rows: PerSide::default(),
+            newest: PerSide::default(),
             scanned: 0,
             written: PerSide::default(),
             conflicts: Conflicts::default(),
@@ -201,6 +210,7 @@ impl TableRun {
             self.note(Note::new(note::NO_CAPTURE).with("capture", asked.as_str()));
         }
         self.rows = self.compare(run, lines, &views, full).await?;
+        self.date(lines, &views).await?;
         self.refuse_moved();
         self.scanned = self.rows.remote.max(self.rows.local);
         self.looks_settled = self.plan.writes_nothing() && self.plan.moved == 0;
@@ -230,6 +240,16 @@ impl TableRun {
             return Ok(PerSide::new(Side::Remote, Side::Local).map(rows));
         }
         compare_changes(&mut asked, views, base, plan, run).await
+    }
+
+    /// Asks both sides when any of their rows was last written.
+    async fn date(&mut self, lines: &mut Lines, views: &PerSide<View<'_>>) -> Result<()> {
+        let (remote, local) = tokio::join!(
+            read::newest(&mut lines.snapshots.remote, &views.remote),
+            read::newest(&mut lines.snapshots.local, &views.local),
+        );
+        self.newest = PerSide::new(remote?, local?);
+        Ok(())
     }
 
     /// Rows of a reviewed plan that are not what they were when it was made have failed; what it says nothing of waits.
@@ -271,11 +291,7 @@ impl TableRun {
         let deletes =
             PerSide::new(self.plan.planned.remote.deleted, self.plan.planned.local.deleted);
         let sides = PerSide::new(Side::Remote, Side::Local);
-        let numbers = sides.map(|side| {
-            let then = self.base.seen.filter(|_| !self.base.is_none())?[side];
-            let now = Numbers { next: self.pair.tables[side].next_number, rows: self.rows[side] };
-            Some((Numbers { next: then.next, rows: then.rows }, now))
-        });
+        let numbers = sides.map(|side| self.numbers(side));
         let lows = self.base.lows();
         let intent = Intent {
             rows: self.rows,
@@ -285,8 +301,7 @@ impl TableRun {
             altered: self.plan.altered,
             numbers,
         };
-        let known = intent.known;
-        let doubtful = deletes.local > 0 || self.plan.altered.remote * 2 > known;
+        let doubtful = deletes.local > 0 || self.has_become_another();
         if self.base.moved && doubtful && !run.options.force {
             // It was known again by its table's age alone: a copy that was made in the same second, or lags, looks like that too.
             let error = SyncError::new(error::OTHER_DATABASE).with("side", Side::Remote);
@@ -305,6 +320,7 @@ impl TableRun {
                 .with("side", side)
                 .with("then", then)
                 .with("now", now),
+            Refusal::OlderRows { side } => SyncError::new(error::OLDER_ROWS).with("side", side),
             Refusal::TooManyDeletes { side, deletes, rows } => {
                 SyncError::new(error::TOO_MANY_DELETES)
                     .with("side", side)
@@ -316,6 +332,51 @@ impl TableRun {
         Err(error.in_table(&self.pair.name))
     }
 
+    /// How far a side had come at the end of the last sync, and has come now.
+    fn numbers(&self, side: Side) -> Option<(Numbers, Numbers)> {
+        let numbers = |seen: &Seen| Numbers {
+            next: seen.next,
+            rows: seen.rows,
+            newest: seen.newest.as_deref().and_then(moment),
+        };
+        let then = &self.base.seen.as_ref().filter(|_| !self.base.is_none())?[side];
+        Some((numbers(then), numbers(&self.seen_now(side))))
+    }
+
+    fn seen_now(&self, side: Side) -> Seen {
+        Seen {
+            rows: self.rows[side],
+            next: self.pair.tables[side].next_number,
+            newest: self.newest[side].clone(),
+        }
+    }
+
+    /// How far each side has come, to be remembered. Of a side that may have gone back in time what it was stays remembered until
+    /// somebody says that this is meant, also by a run that nothing would have followed from.
+    pub fn seen(&self, run: &Run) -> PerSide<Seen> {
+        PerSide::new(Side::Remote, Side::Local).map(|side| {
+            let now = self.seen_now(side);
+            let back = self.numbers(side).is_some_and(|(then, now)| guard::may_be_back(then, now));
+            let then = self.base.seen.as_ref().map(|seen| seen[side].clone());
+            then.filter(|_| back && !run.options.force).unwrap_or(now)
+        })
+    }
+
+    /// Whether REMOTE is the database that it was: it has not moved, or somebody says so, or a run looked at it that would have
+    /// asked.
+    pub fn knows_remote(&self, run: &Run) -> bool {
+        let asks = run.options.apply.is_none()
+            && self.settings.policy.direction.target() != Some(Side::Remote);
+        !self.base.moved || run.options.force || asks && !self.has_become_another()
+    }
+
+    /// Whether REMOTE has changed or lost most of what it had.
+    fn has_become_another(&self) -> bool {
+        let lows = self.base.lows();
+        let known: u64 = lows.iter().map(|low| self.base.digest(*low).remote.rows).sum();
+        self.plan.altered.remote * 2 > known
+    }
+
     /// Looks again where something was written: a new plan, of what moved meanwhile.
     ///
     /// # Errors
@@ -324,10 +385,9 @@ impl TableRun {
         let pair = self.pair.clone();
         let views = run.views(&pair);
         let Plan { comparable, quiet, .. } = self.plan;
-        let (allowed, attempts) =
-            (self.plan.allowed.take(), std::mem::take(&mut self.plan.attempts));
-        self.plan = Plan::new(self.settings.policy, comparable, quiet, self.done.clone());
-        (self.plan.allowed, self.plan.attempts) = (allowed, attempts);
+        let fresh = Plan::new(self.settings.policy, comparable, quiet, self.done.clone());
+        let Plan { allowed, attempts, accepted, .. } = std::mem::replace(&mut self.plan, fresh);
+        (self.plan.allowed, self.plan.attempts, self.plan.accepted) = (allowed, attempts, accepted);
         match std::mem::take(&mut self.touched) {
             // A trigger may have changed other rows.
             Touched::Rows(rows)
@@ -346,6 +406,7 @@ impl TableRun {
             }
             _ => self.rows = self.compare(run, lines, &views, false).await?,
         }
+        self.date(lines, &views).await?;
         self.refuse_moved();
         self.conflicts.add(self.plan.conflicts);
         self.skipped += self.plan.skipped;
@@ -360,6 +421,15 @@ impl TableRun {
         if self.failures.len() < LISTED {
             self.failures.push(Failure::from(&error.in_table(&self.pair.name)));
         }
+    }
+
+    /// Reads the base as it is kept, where a transaction that changed it may have been committed or not.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn read_base_again(&mut self, lines: &mut Lines) -> Result<()> {
+        self.base = self.base.read_again(lines.journal(), &self.pair.form).await?;
+        Ok(())
     }
 
     /// Adds a note once.
@@ -416,6 +486,12 @@ impl TableRun {
     pub fn row_json(&self, cells: &Row) -> serde_json::Value {
         row::object(self.pair.columns.iter().map(|column| column.name.as_str()).zip(cells))
     }
+}
+
+/// A time as a server or Django spells it.
+fn moment(text: &str) -> Option<NaiveDateTime> {
+    let time = text.get(..19)?.replace('T', " ");
+    NaiveDateTime::parse_from_str(&time, "%Y-%m-%d %H:%M:%S").ok()
 }
 
 /// What one side's signatures are made from.

@@ -29,7 +29,11 @@ use crate::plan::policy::Decision;
 /// `CFG_002` where nothing is kept of such a run.
 pub async fn tables(run: &Run, local: &mut Connection, undone: &str) -> Result<Vec<String>> {
     let asked = &run.options.tables;
-    let mut tables = undo::tables(local, run.dialect(Side::Local), undone).await?;
+    let mut tables = match undo::tables(local, run.dialect(Side::Local), undone).await {
+        // Nothing was ever synced.
+        Err(error) if error.sentences == error::STRUCTURE_CHANGED => Vec::new(),
+        tables => tables?,
+    };
     tables.retain(|table| asked.is_empty() || asked.contains(table));
     if tables.is_empty() {
         return Err(SyncError::new(error::NO_SUCH_RUN).with("run", undone));
@@ -58,7 +62,19 @@ struct Done {
     write: Write,
     key: Key,
     written: Option<Signature>,
+    found: Option<Signature>,
     base: Option<Entry>,
+}
+
+impl Done {
+    /// Whether this write has met what another left, as far as anybody knows.
+    fn follows(&self, earlier: &Self) -> bool {
+        let left = if earlier.write == Write::Delete { None } else { earlier.written };
+        let met = if self.write == Write::Insert { None } else { self.found };
+        let unknown = self.write != Write::Insert && self.found.is_none()
+            || earlier.write != Write::Delete && earlier.written.is_none();
+        unknown || left == met
+    }
 }
 
 impl Placed for Done {
@@ -95,7 +111,9 @@ async fn one_table(run: &Run, lines: &mut Lines, table: &mut TableRun, undone: &
             let mut from = std::mem::replace(&mut from, channel(1).1);
             while let Some(parcel) = from.recv().await {
                 run.cancel.check()?;
-                for Stored { id, side, write, key, written, base } in parcel.into_iter().flatten() {
+                for Stored { id, side, write, key, written, found, base } in
+                    parcel.into_iter().flatten()
+                {
                     let known = pair.key_from_json(&key);
                     let known = known.and_then(|key| Some((pair.form.ordinal(&key)?, key)));
                     let Some((ordinal, key)) = known else {
@@ -104,7 +122,7 @@ async fn one_table(run: &Run, lines: &mut Lines, table: &mut TableRun, undone: &
                         continue;
                     };
                     let place = ordinal.wrapping_mul(SPREAD);
-                    heaps[side].push(&Done { place, id, write, key, written, base })?;
+                    heaps[side].push(&Done { place, id, write, key, written, found, base })?;
                 }
             }
             Ok(())
@@ -142,6 +160,11 @@ async fn take_back(
     rows.sort_by_cached_key(|(key, _)| table.pair.form.ordinal(key));
     for (key, mut steps) in rows {
         steps.sort_unstable_by_key(|step| step.id);
+        // What was written down but never done is no state that the row had: whoever wrote next has met another.
+        let broken = |pair: &[Done]| !pair[1].follows(&pair[0]);
+        if let Some(at) = steps.windows(2).rposition(broken) {
+            steps.drain(..=at);
+        }
         let (Some(ordinal), Some(first), Some(last)) =
             (table.pair.form.ordinal(&key), steps.first(), steps.last())
         else {

@@ -50,7 +50,7 @@ pub async fn outdated(connection: &mut Connection, dialect: Dialect) -> Result<V
     Ok(other.filter_map(|row| row[0].as_text().map(ToOwned::to_owned)).collect())
 }
 
-/// Notes how far each side has come with a table, and how their databases are known again.
+/// Notes how far each side has come with a table, and (`known`) how their databases are known again.
 ///
 /// # Errors
 /// The failure with its code.
@@ -59,11 +59,12 @@ pub async fn see(
     dialect: Dialect,
     base: &Base,
     seen: PerSide<Seen>,
+    known: bool,
 ) -> Result<()> {
     let seen = Value::Text(serde_json::to_string(&seen).unwrap_or_default());
     let name = [("table_name", Value::text(&base.table))];
     let mut set = vec![("seen", seen)];
-    if base.standing == Standing::Current {
+    if known && base.standing == Standing::Current {
         set.push(("stamp", Value::Text(base.stamp.text())));
     }
     connection.run(&own::update(dialect, STATE, &set, &name)).await.map(drop)
@@ -87,12 +88,15 @@ pub struct Base {
 }
 
 /// How far a side had come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// How many rows it had.
     pub rows: u64,
     /// The next number that it would have given a row; 0 where it numbers none.
     pub next: u64,
+    /// When any of its rows was last written, where that is known at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<String>,
 }
 
 fn number(value: &Value) -> Option<u64> {
@@ -180,10 +184,24 @@ impl Base {
         Ok(base)
     }
 
+    /// The same base as it is kept now, after a commit of which nobody knows how it ended.
+    ///
+    /// # Errors
+    /// The failure with its code.
+    pub async fn read_again(&self, connection: &mut Connection, form: &KeyForm) -> Result<Self> {
+        Self::open(connection, self.dialect, &self.table, form, self.stamp.clone()).await
+    }
+
     /// The same base, empty, to be made anew.
     #[must_use]
     pub fn emptied(&self) -> Self {
         Self { chunks: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// The same base as if nothing were remembered.
+    #[must_use]
+    pub fn forgotten(&self) -> Self {
+        Self { standing: Standing::None, ..self.emptied() }
     }
 
     /// Whether there is no base (a first sync).

@@ -13,7 +13,7 @@ use super::{moment, optional};
 use crate::endpoint::sql::{BYTES, SIGNED, TEXT, own};
 use crate::endpoint::{Connection, Dialect};
 use crate::error::Result;
-use crate::model::{Kind, PerSide, Side, Value};
+use crate::model::{Kind, PerSide, Row, Side, Value};
 use crate::plan::batch::Limit;
 use crate::plan::merge::Present;
 use crate::plan::policy::{Conflict, Strategy};
@@ -55,8 +55,16 @@ fn seen(now: Present) -> String {
     format!("{}|{}", text(now.remote), text(now.local))
 }
 
-fn place(ordinal: u64) -> Value {
+/// How a row's place stands in `key_ordinal`.
+pub fn place(ordinal: u64) -> Value {
     Value::Bytes(ordinal.to_be_bytes().to_vec())
+}
+
+fn ordinal(place: &Value) -> Option<u64> {
+    match place {
+        Value::Bytes(bytes) => bytes.as_slice().try_into().ok().map(u64::from_be_bytes),
+        _ => None,
+    }
 }
 
 struct Known {
@@ -201,10 +209,6 @@ pub async fn open(
     let columns = [("id", SIGNED), ("key_ordinal", BYTES)];
     let pending = [("table_name", Value::text(table)), ("state", Value::text(PENDING))];
     let rows = connection.fetch(&own::select(dialect, TABLE, &columns, &pending, "id")).await?;
-    let ordinal = |value: &Value| match value {
-        Value::Bytes(bytes) => bytes.as_slice().try_into().ok().map(u64::from_be_bytes),
-        _ => None,
-    };
     Ok(rows.iter().filter_map(|row| Some((ordinal(&row[1])?, row[0].as_int()?))).collect())
 }
 
@@ -274,12 +278,16 @@ fn shown(row: &[Value]) -> Option<Stored> {
     })
 }
 
-/// Every conflict that is kept, without the rows.
+/// The conflicts that are kept whose columns equal these values, without the rows.
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn list(connection: &mut Connection, dialect: Dialect) -> Result<Vec<Stored>> {
-    let rows = connection.fetch(&own::select(dialect, TABLE, &SHOWN, &[], "id")).await?;
+pub async fn list(
+    connection: &mut Connection,
+    dialect: Dialect,
+    equal: &[own::Equal<'_>],
+) -> Result<Vec<Stored>> {
+    let rows = connection.fetch(&own::select(dialect, TABLE, &SHOWN, equal, "id")).await?;
     Ok(rows.iter().filter_map(|row| shown(row)).collect())
 }
 
@@ -295,6 +303,45 @@ pub async fn one(connection: &mut Connection, dialect: Dialect, id: i64) -> Resu
     Ok(rows.first().and_then(|row| shown(row)))
 }
 
+/// What a person has decided.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided<'a> {
+    /// Whose version is kept.
+    pub winner: Side,
+    /// Who says so.
+    pub by: &'a str,
+    /// What both sides hold afterwards, where that is known.
+    pub left: Option<Present>,
+    /// When.
+    pub at: DateTime<Utc>,
+}
+
+/// What both sides held when a person let the target of a one-way table keep its version, by the rows' places.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted(HashMap<u64, String>);
+
+impl Accepted {
+    /// Whether both sides still hold that.
+    pub fn covers(&self, ordinal: u64, now: Present) -> bool {
+        self.0.get(&ordinal).is_some_and(|then| *then == seen(now))
+    }
+}
+
+/// What a person has let the target of a one-way table keep.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn accepted(
+    connection: &mut Connection,
+    dialect: Dialect,
+    table: &str,
+    target: Side,
+) -> Result<Accepted> {
+    let rows = connection.fetch(&own::decided_conflicts(dialect, table, target.as_str())).await?;
+    let one = |row: &Row| Some((ordinal(&row[0])?, row[1].as_text()?.to_owned()));
+    Ok(Accepted(rows.iter().filter_map(one).collect()))
+}
+
 /// Writes down what a person has decided.
 ///
 /// # Errors
@@ -303,16 +350,15 @@ pub async fn decide(
     connection: &mut Connection,
     dialect: Dialect,
     id: i64,
-    winner: Side,
-    by: &str,
-    now: DateTime<Utc>,
+    decided: &Decided<'_>,
 ) -> Result<()> {
-    let set = [
+    let mut set = vec![
         ("state", Value::text(RESOLVED)),
-        ("winner", Value::text(winner.as_str())),
-        ("resolved_by", Value::text(by)),
-        ("resolved_at", moment(now)),
+        ("winner", Value::text(decided.winner.as_str())),
+        ("resolved_by", Value::text(decided.by)),
+        ("resolved_at", moment(decided.at)),
     ];
+    set.extend(decided.left.map(|left| ("seen", Value::Text(seen(left)))));
     let id = [("id", Value::Int(id.into()))];
     connection.run(&own::update(dialect, TABLE, &set, &id)).await.map(drop)
 }

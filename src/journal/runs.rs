@@ -8,7 +8,7 @@ use crate::endpoint::{Connection, Dialect};
 use crate::error::Result;
 use crate::model::Value;
 use crate::model::number::Decimal;
-use crate::plan::policy::{Direction, SyncType};
+use crate::plan::policy::Direction;
 
 const TABLE: &str = "db_sync_log";
 
@@ -47,8 +47,8 @@ pub struct Pass<'a> {
     pub run_id: &'a str,
     /// The table.
     pub table: &'a str,
-    /// FULL or INCREMENTAL.
-    pub sync_type: SyncType,
+    /// FULL or INCREMENTAL; APPLY, UNDO or RESOLVE where this is no sync.
+    pub kind: &'a str,
     /// The direction of this pass alone.
     pub direction: Direction,
     /// Who started the run.
@@ -105,7 +105,7 @@ pub async fn begin(
         vec![
             Value::text(pass.run_id),
             Value::text(pass.table),
-            Value::text(pass.sync_type.as_str()),
+            Value::text(pass.kind),
             Value::text(pass.direction.as_str()),
             Value::text(Status::Running.as_str()),
             moment(pass.started),
@@ -182,7 +182,7 @@ pub async fn running(connection: &mut Connection, dialect: Dialect) -> Result<Ve
     Ok(rows.iter().filter_map(|row| row[0].as_text().map(ToOwned::to_owned)).collect())
 }
 
-/// The runs that have begun with a table since one came to its end, and have not.
+/// The runs that may have written a table's rows on REMOTE without remembering it.
 ///
 /// # Errors
 /// The failure with its code.
@@ -191,8 +191,7 @@ pub async fn unfinished(
     dialect: Dialect,
     table: &str,
 ) -> Result<Vec<String>> {
-    let ended = [Status::Success, Status::Partial].map(Status::as_str);
-    let rows = connection.fetch(&own::runs_since(dialect, table, ended)).await?;
+    let rows = connection.fetch(&own::unfinished_runs(dialect, table)).await?;
     Ok(rows.iter().filter_map(|row| row[0].as_text().map(ToOwned::to_owned)).collect())
 }
 

@@ -162,6 +162,8 @@ const TABLES: &[TableOf] = &[
             ColumnOf("part", Number, false, ZERO),
             // What the base said before: both signatures, NULL where it said nothing.
             maybe("base", Blob),
+            // The signature of the row that was met; NULL for rows that came.
+            maybe("found", Blob),
             ColumnOf("created_at", Moment(0), false, NOW),
         ],
         unique: &[],
@@ -312,7 +314,7 @@ fn upgrade(dialect: Dialect, table: &TableOf, columns: &BTreeSet<String>) -> Vec
         let narrow = |column: &&ColumnOf| {
             matches!(
                 (table.name, column.0),
-                (_, "table_name") | ("db_sync_log", "status" | "error_message")
+                (_, "table_name") | ("db_sync_log", "status" | "sync_type" | "error_message")
             )
         };
         let widened =

@@ -24,6 +24,8 @@ const STATEMENT: usize = 512 << 10;
 const PIECE: usize = 256 << 10;
 /// Where the number of the piece stands in a row of ours.
 const PART: usize = 7;
+/// And the signature of the row that was met.
+const FOUND: usize = 9;
 
 /// A pre-image in pieces of whole characters; one empty piece where there is nothing.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
@@ -47,6 +49,8 @@ pub struct PreImage {
     pub before: Option<Json>,
     /// The signature of the row as it was left; `None` for a row that was deleted, and for one that nobody signed.
     pub written: Option<Signature>,
+    /// The signature of the row as it was; `None` for a row that was inserted.
+    pub found: Option<Signature>,
     /// What the base said before.
     pub base: Option<Entry>,
 }
@@ -80,7 +84,8 @@ pub async fn record(
             (Value::text(run_id), Value::text(table), Value::text(side.as_str()));
         let action = Value::text(name(action));
         let base = base.map_or(Value::Null, |entry| Value::Bytes(entry_bytes(entry)));
-        vec![run, table, side, action, Value::Text(key), before, written, Value::Int(0), base]
+        let (part, found) = (Value::Int(0), Value::Null);
+        vec![run, table, side, action, Value::Text(key), before, written, part, base, found]
     };
     let signature = |image: &PreImage| {
         image.written.map_or(Vec::new(), |signature| signature.to_be_bytes().to_vec())
@@ -101,6 +106,8 @@ pub async fn record(
             let key = image.key.to_string();
             let mut row = row(image.write, key, piece, written.clone(), image.base);
             row[PART] = super::count(part as u64);
+            row[FOUND] =
+                image.found.map_or(Value::Null, |found| Value::Bytes(found.to_be_bytes().to_vec()));
             rows.push(row);
         }
     }
@@ -114,6 +121,7 @@ pub async fn record(
         "written",
         "part",
         "base",
+        "found",
     ];
     let size = |row: &Vec<Value>| row.iter().map(|cell| cell.as_text().map_or(16, str::len)).sum();
     for rows in (Limit { rows: ROWS, bytes: STATEMENT }).cut(rows, size) {
@@ -147,6 +155,8 @@ pub struct Stored {
     pub key: Json,
     /// The signature of the row as it was left.
     pub written: Option<Signature>,
+    /// The signature of the row that was met, as far as that was written down.
+    pub found: Option<Signature>,
     /// What the base said before.
     pub base: Option<Entry>,
 }
@@ -248,6 +258,7 @@ pub async fn stored(
         ("written", BYTES),
         ("part", SIGNED),
         ("base", BYTES),
+        ("found", BYTES),
     ];
     let equal = [("run_id", Value::text(run_id)), ("table_name", Value::text(table))];
     let statement = own::select(dialect, TABLE, &columns, &equal, "id");
@@ -297,6 +308,7 @@ fn read(row: &[Value]) -> Option<Vec<Stored>> {
         _ => &[],
     };
     let signatures = numbers(bytes(4));
+    let found = numbers(bytes(7)).first().copied();
     let base = match numbers(bytes(6))[..] {
         [remote, local] => Some(Entry { remote, local }),
         _ => None,
@@ -310,7 +322,7 @@ fn read(row: &[Value]) -> Option<Vec<Stored>> {
     let keys = keys.into_iter().enumerate();
     let stored = keys.map(|(at, key)| {
         let written = signatures.get(at).copied().filter(|_| signed);
-        Stored { id, side, write, key, written, base }
+        Stored { id, side, write, key, written, found, base }
     });
     Some(stored.collect())
 }

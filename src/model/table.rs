@@ -304,6 +304,18 @@ impl Table {
             .or_else(|| self.columns.iter().position(|column| column.name.to_lowercase() == folded))
     }
 
+    /// The column that says when a row was last written, where an index starts with it, so that the newest is found at once.
+    pub fn dated(&self) -> Option<&Column> {
+        let column = &self.columns[self.position("updated_at")?];
+        let plain = self.indexes.iter().filter(|index| index.method == "BTREE");
+        let mut first = plain.filter_map(|index| index.columns.first());
+        let unique = |key: &Unique| {
+            key.columns.first().is_some_and(|at| self.columns[*at].name == column.name)
+        };
+        let led = first.any(|(name, part)| *name == column.name && part.is_none());
+        (led || self.uniques.iter().any(unique)).then_some(column)
+    }
+
     /// The primary key, else the first unique key whose columns are all NOT NULL.
     pub fn key(&self) -> Option<&Unique> {
         let complete =

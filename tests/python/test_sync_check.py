@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import translation
 
 import db_sync
+from example_shop import Site
 
 
 @pytest.fixture
@@ -29,9 +30,13 @@ def sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check(*flags: str) -> tuple[str, int]:
+    return compare("--schema", *flags)
+
+
+def compare(*flags: str) -> tuple[str, int]:
     out = io.StringIO()
     try:
-        call_command("sync_check", "--schema", *flags, stdout=out)
+        call_command("sync_check", *flags, stdout=out)
     except CommandError as error:
         return out.getvalue(), error.returncode
     return out.getvalue(), 0
@@ -76,3 +81,67 @@ def test_missing_tables_are_made() -> None:
 def test_findings_are_told_in_chinese() -> None:
     with translation.override("zh-hans"):
         assert "列 b 只存在于 REMOTE 上" in check()[0]
+
+
+def test_rows_that_differ_are_named_and_repaired(site: Site) -> None:
+    assert "equal" in site.manage("sync_check").stdout
+    site.query("local", "UPDATE shop_product SET name = 'other' WHERE id = 3")
+    site.query("remote", "DELETE FROM shop_product_tags WHERE 1")
+    before = site.bytes()
+    report = json.loads(site.manage("sync_check", "--json", status=1).stdout)
+    assert site.bytes() == before
+    assert report["exit_code"] == 1
+    tables = {table["table"]: table for table in report["tables"]}
+    product = tables["shop_product"]
+    assert (product["only_remote"], product["only_local"], product["differing"]) == (0, 0, 1)
+    assert product["differences"] == [{"key": {"id": 3}, "on": "BOTH", "columns": ["name"]}]
+    assert product["error"]["code"] == "SYNC_010"
+    assert tables["shop_category"]["equal"] is True
+    text = site.manage("sync_check", "--table", "shop_product", status=1)
+    assert "id=3: name" in text.stdout
+    assert "--repair" in text.stdout
+    assert "shop_category" not in text.stdout
+    repaired = site.manage("sync_check", "--table", "shop_product", "--repair")
+    assert repaired.stdout.count("shop_product: equal") == 1
+    assert "LOCAL→REMOTE +0 ~1 -0" in repaired.stdout
+    assert site.query("remote", "SELECT name FROM shop_product WHERE id = 3") == [("other",)]
+
+
+def test_a_repair_that_a_guard_refuses_ends_as_its_sync_does(site: Site) -> None:
+    site.query("remote", "DELETE FROM shop_product_tags WHERE 1")
+    report = json.loads(
+        site.manage(
+            "sync_check", "--repair", "--json", "--table=shop_product_tags", status=1
+        ).stdout
+    )
+    assert report["repair"]["errors"][0]["code"] == "SYNC_008"
+    assert report["after"][0]["only_local"] == report["tables"][0]["only_local"] > 0
+
+
+def test_python_gives_what_the_command_prints(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(site.folder)
+    site.query("local", "UPDATE shop_product SET name = 'other' WHERE id = 3")
+    printed = json.loads(site.manage("sync_check", "--json", status=1).stdout)
+    told = db_sync.check()
+    assert told.as_dict() == printed
+    assert not all(table.equal for table in told.tables)
+    assert told.repair is None
+    with pytest.raises(TypeError):
+        db_sync.check(tables="shop_product")
+    with pytest.raises(db_sync.ConfigError, match="CFG_003"):
+        db_sync.check(tables=["nobody"])
+
+
+def test_schema_and_repair_exclude_each_other() -> None:
+    with pytest.raises(CommandError, match="not allowed with"):
+        call_command("sync_check", "--schema", "--repair")
+
+
+def test_contents_are_told_in_chinese(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(site.folder)
+    site.query("local", "UPDATE shop_product SET name = 'other' WHERE id = 3")
+    with translation.override("zh-hans"):
+        text, status = compare("--table=shop_product")
+    assert status == 1
+    assert "shop_product: 不一致" in text
+    assert "两端有 1 行不一致" in text

@@ -1,6 +1,6 @@
 //! Statements on our own tables (`db_sync_…`), from names of the one definition in `journal::schema`.
 
-use super::{Dialect, Statement, TEXT, places};
+use super::{BYTES, Dialect, Statement, TEXT, places};
 use crate::model::{Kind, Value};
 
 /// A condition `column = value`.
@@ -132,13 +132,28 @@ pub fn delete_below(dialect: Dialect, table: &str, column: &str, bound: Value) -
     Statement::new(format!("DELETE FROM {table} WHERE {column}<?")).args([bound])
 }
 
-/// The runs in the log since the last one of this table that ended in one of two ways.
-pub fn runs_since(dialect: Dialect, table: &str, ended: [&str; 2]) -> Statement {
-    let log = dialect.quote("db_sync_log");
+/// The runs that have written this table's rows on REMOTE and did not come to their end, since the last sync that looked at all
+/// that LOCAL had for REMOTE and left nothing open.
+pub fn unfinished_runs(dialect: Dialect, table: &str) -> Statement {
+    let (log, undo) = (dialect.quote("db_sync_log"), dialect.quote("db_sync_undo"));
     Statement::new(format!(
-        "SELECT DISTINCT run_id FROM {log} WHERE table_name=? AND run_id IS NOT NULL AND id>\
-         (SELECT COALESCE(MAX(id),0) FROM {log} WHERE table_name=? AND status IN (?,?))"
+        "SELECT DISTINCT l.run_id FROM {log} l WHERE l.table_name=? AND l.status NOT IN ('SUCCESS','PARTIAL') \
+         AND l.sync_type IN ('FULL','INCREMENTAL','APPLY') \
+         AND EXISTS (SELECT 1 FROM {undo} u WHERE u.run_id=l.run_id AND u.table_name=l.table_name AND u.side='REMOTE') \
+         AND l.id>(SELECT COALESCE(MAX(e.id),0) FROM {log} e WHERE e.table_name=? AND e.status='SUCCESS' \
+         AND e.sync_direction='LOCAL_TO_REMOTE' AND e.sync_type IN ('FULL','INCREMENTAL'))"
     ))
-    .args([table, table, ended[0], ended[1]].map(Value::text))
+    .args([table, table].map(Value::text))
     .cells([TEXT])
+}
+
+/// The places of a table's conflicts that a person has decided for a side, and the two versions that were decided between.
+pub fn decided_conflicts(dialect: Dialect, table: &str, winner: &str) -> Statement {
+    let conflict = dialect.quote("db_sync_conflict");
+    Statement::new(format!(
+        "SELECT key_ordinal,seen FROM {conflict} WHERE table_name=? AND state='RESOLVED' AND winner=? \
+         AND resolved_by NOT IN ('strategy','application') ORDER BY id"
+    ))
+    .args([table, winner].map(Value::text))
+    .cells([BYTES, TEXT])
 }

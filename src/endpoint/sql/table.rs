@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::expression::{argument, former_signature, is_long, ordinal, shown, signature, written};
-use super::{Dialect, SIGNED, Statement, UNSIGNED, View};
+use super::{Dialect, SIGNED, Statement, TEXT, UNSIGNED, View};
 use crate::model::{Column, ForeignKey, Index, Key, KeyForm, Kind, Row, Value, fit};
 
 /// A stretch of ordinals, both ends included.
@@ -202,6 +202,13 @@ impl View<'_> {
     /// How many rows there are.
     pub fn select_count(&self) -> Statement {
         Statement::new(format!("SELECT COUNT(*) FROM {}", self.quoted())).cells([SIGNED]).plain()
+    }
+
+    /// When any row was last written, as text: the end of an index.
+    pub fn select_newest(&self, dated: &Column) -> Statement {
+        let (table, column) = (self.quoted(), self.dialect.quote(&dated.name));
+        let text = if self.dialect == Dialect::Sqlite { "TEXT" } else { "CHAR" };
+        Statement::new(format!("SELECT CAST(MAX({column}) AS {text}) FROM {table}")).cells([TEXT])
     }
 
     /// New rows, all cells given.

@@ -121,6 +121,7 @@ impl<'a> Learner<'a> {
                 key: row::object(self.pair.key_names().zip(&key.0)),
                 before: None,
                 written: entry.map(|entry| entry[self.target]),
+                found: None,
                 base: None,
             });
             // Of keys that share their place the base can say nothing.

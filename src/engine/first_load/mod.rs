@@ -91,9 +91,10 @@ pub async fn fill(run: &Run, lines: &mut Lines, turns: &mut [Turn]) -> Result<()
         });
     run.cancel.check()?;
     let mut filled: Vec<Filled> = filled.into_iter().flatten().collect();
-    if orphans? {
-        orphans_go(run, &mut filled).await?;
-    }
+    let looked_after = match orphans {
+        Ok(true) => orphans_go(run, &mut filled).await,
+        other => other.map(drop),
+    };
     lines.refresh(&run.endpoints).await?;
     for Filled { job, rows, base, settled, took } in filled {
         turns[job.turn].spent(took);
@@ -103,11 +104,13 @@ pub async fn fill(run: &Run, lines: &mut Lines, turns: &mut [Turn]) -> Result<()
                 table.base = base;
                 (table.filled, table.settled) = (true, settled);
             } else {
-                table.unsigned = Some(job.target);
+                // Whether the base was kept, only LOCAL can tell.
+                table.read_base_again(lines).await?;
+                table.unsigned = Some(job.target).filter(|_| table.base.is_none());
             }
         }
     }
-    Ok(())
+    looked_after
 }
 
 /// Whether a table can be filled, and which side of it.

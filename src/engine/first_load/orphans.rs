@@ -58,6 +58,7 @@ pub(super) async fn orphans_go(run: &Run, filled: &mut [Filled]) -> Result<()> {
                     if let Some(base) = base {
                         (*base, came) = forget(run, base, job, keys).await?;
                     }
+                    fence(run, job).await?;
                     clean &= !go(line, &view, &came).await.map_err(fatal)?;
                     *settled = false;
                 }
@@ -69,6 +70,15 @@ pub(super) async fn orphans_go(run: &Run, filled: &mut [Filled]) -> Result<()> {
             line.close().await;
         }
     }
+    Ok(())
+}
+
+/// Whether the table is still this run's.
+async fn fence(run: &Run, job: &Job) -> Result<()> {
+    let Some(lease) = &job.lease else { return Ok(()) };
+    let mut local = run.endpoints.local.connect(Purpose::Write).await?;
+    lease.renew(&mut local).await?;
+    local.close().await;
     Ok(())
 }
 
@@ -111,6 +121,9 @@ async fn forget(
         ordinals.into_iter().map(|ordinal| (ordinal, Step::Forget)).collect();
     let fatal = |fault: Fault| fault.fatal(run.endpoints.local.place());
     local.begin().await.map_err(fatal)?;
+    if let Some(lease) = &job.lease {
+        lease.renew(&mut local).await?;
+    }
     let left = base.with_steps(&mut local, &steps).await?;
     local.commit().await.map_err(fatal)?;
     local.close().await;

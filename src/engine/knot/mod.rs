@@ -28,7 +28,7 @@ use crate::plan::merge::Write;
 use crate::plan::schema_match::TablePair;
 
 /// Rows that are untied at once, and their bytes.
-const ROWS: usize = 20_000;
+pub(super) const ROWS: usize = 20_000;
 const BYTES: usize = 64 << 20;
 /// Rows of each kind that are tried first.
 const FEW: usize = 200;
@@ -131,6 +131,13 @@ async fn attempt_with(
         lines.writer(target).rollback().await;
         if target == Side::Remote {
             lines.local.rollback().await;
+        }
+        if run.options.undo.is_some() {
+            for strand in strands {
+                if let Some(table) = turns[strand.turn].table_mut() {
+                    table.read_base_again(lines).await.map_err(Trouble::Fatal)?;
+                }
+            }
         }
     }
     // A line on which they could not be switched on again is of no more use, and says so at the next call.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::{Earlier, Ledger, Standing, Turn, pass};
-use crate::endpoint::{Connection, Dialect, Purpose};
+use crate::endpoint::{Connection, Purpose};
 use crate::engine::Run;
 use crate::engine::preflight::Job;
 use crate::engine::revival::may_pass;
@@ -24,23 +24,20 @@ impl Ledger {
     /// # Errors
     /// The failure with its code; `SYNC_005` when asked to stop.
     pub(super) async fn hold(&mut self, run: &Run, local: &mut Connection) -> Result<()> {
-        let until = Instant::now() + run.options.wait;
+        // None is for ever.
+        let until = Instant::now().checked_add(run.options.wait);
         let mut turns = std::mem::take(&mut self.turns);
+        let mut beat = Instant::now();
         for at in 0..turns.len() {
-            let mut beat = Instant::now();
             self.lock(run, local, &mut turns[at]).await?;
-            while !turns[at].locked && Instant::now() < until {
+            while !turns[at].locked && until.is_none_or(|until| Instant::now() < until) {
                 self.waited = true;
                 run.cancel.check()?;
                 sleep(LOOK.min(run.options.wait)).await;
-                if beat.elapsed() >= lease::BEAT {
-                    beat = Instant::now();
-                    for lease in turns.iter().filter_map(|turn| turn.lease) {
-                        lease.renew(local).await?;
-                    }
-                }
+                renew(&turns, local, &mut beat).await?;
                 self.lock(run, local, &mut turns[at]).await?;
             }
+            renew(&turns, local, &mut beat).await?;
             if !turns[at].locked {
                 let error = SyncError::new(error::LOCKED);
                 turns[at].fail(error);
@@ -105,8 +102,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Says again and again that this run is at work, on a line of its own, for as long as it is asked to. The lock of a file
-    /// ends with its process and with nothing else.
+    /// Says again and again that this run is at work, on a line of its own, for as long as it is asked to.
     pub fn heart(&self, run: &Run) -> impl Future<Output = ()> + use<> {
         let leases: Vec<Lease> = self.turns.iter().filter_map(|turn| turn.lease).collect();
         let endpoint = run.endpoints.local.clone();
@@ -114,7 +110,7 @@ impl Ledger {
             let mut line: Option<Connection> = None;
             loop {
                 sleep(lease::BEAT).await;
-                if leases.is_empty() || endpoint.nature.dialect == Dialect::Sqlite {
+                if leases.is_empty() {
                     continue;
                 }
                 if line.as_ref().is_none_or(Connection::is_ended) {
@@ -175,6 +171,18 @@ impl Ledger {
         self.refresh(jobs);
         revived
     }
+}
+
+/// Keeps what is held already, while more is taken.
+async fn renew(turns: &[Turn], local: &mut Connection, beat: &mut Instant) -> Result<()> {
+    if beat.elapsed() < lease::BEAT {
+        return Ok(());
+    }
+    *beat = Instant::now();
+    for lease in turns.iter().filter_map(|turn| turn.lease) {
+        lease.renew(local).await?;
+    }
+    Ok(())
 }
 
 impl Turn {

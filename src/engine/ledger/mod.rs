@@ -11,10 +11,10 @@ use super::create::Made;
 use super::preflight::Job;
 use super::preview::preview;
 use super::table::TableRun;
-use super::{Lines, Run, reviewed, stops_everything};
+use super::{Lines, Options, Run, reviewed, stops_everything};
 use crate::endpoint::{Connection, Purpose};
 use crate::error::{self, Code, Result, SyncError};
-use crate::journal::base::{self, Seen};
+use crate::journal::base;
 use crate::journal::lease::Lease;
 use crate::journal::lock::Locks;
 use crate::journal::runs::{self, Outcome, Pass, Status};
@@ -297,12 +297,8 @@ impl Ledger {
             }
             if let (Standing::Open(table) | Standing::Closed(table), true) = (&turn.standing, sync)
             {
-                let numbers = |side: Side| Seen {
-                    rows: table.rows[side],
-                    next: table.pair.tables[side].next_number,
-                };
-                let seen = PerSide::new(Side::Remote, Side::Local).map(numbers);
-                base::see(local, nature.dialect, &table.base, seen).await?;
+                let (seen, known) = (table.seen(run), table.knows_remote(run));
+                base::see(local, nature.dialect, &table.base, seen, known).await?;
                 settings::synced(
                     local,
                     nature.dialect,
@@ -414,7 +410,12 @@ fn pass<'a>(run: &'a Run, turn: &'a Turn, direction: Direction) -> Pass<'a> {
     Pass {
         run_id: &run.run_id,
         table: &turn.settings.table,
-        sync_type: turn.settings.policy.sync_type,
+        kind: match &run.options {
+            Options { undo: Some(_), .. } => "UNDO",
+            Options { resolve: Some(_), .. } => "RESOLVE",
+            Options { apply: Some(_), .. } => "APPLY",
+            _ => turn.settings.policy.sync_type.as_str(),
+        },
         direction,
         triggered_by: &run.options.triggered_by,
         started: turn.known().map_or(run.started, |table| table.started),
