@@ -6,6 +6,7 @@ needs no Django.
 """
 
 from db_sync.contents import ContentsReport
+from db_sync.diagnosis import Diagnosis
 from db_sync.engine import check, check_schemas, diagnose, sync
 from db_sync.errors import (
     ConfigError,
@@ -15,7 +16,7 @@ from db_sync.errors import (
     SchemaMismatch,
     SyncError,
 )
-from db_sync.report import Diagnosis, SchemaReport, SyncReport, TableReport
+from db_sync.report import SchemaReport, SyncReport, TableReport
 
 __all__ = [
     "ConfigError",

@@ -7,15 +7,14 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from db_sync.contents import ContentsReport, TableContents
+from db_sync.diagnosis import Diagnosis, Symptom
 from db_sync.errors import fill
 from db_sync.report import (
     Change,
-    Diagnosis,
     ErrorReport,
     Note,
     PassCounts,
     SchemaReport,
-    Symptom,
     SyncReport,
     TableReport,
 )
