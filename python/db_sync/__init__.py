@@ -6,6 +6,7 @@ needs no Django.
 """
 
 from db_sync.contents import ContentsReport
+from db_sync.diagnosis import Diagnosis
 from db_sync.engine import check, check_schemas, diagnose, sync
 from db_sync.errors import (
     ConfigError,
@@ -16,7 +17,6 @@ from db_sync.errors import (
     SyncError,
 )
 from db_sync.report import SchemaReport, SyncReport, TableReport
-from db_sync.symptoms import Diagnosis
 
 __all__ = [
     "ConfigError",

@@ -15,9 +15,9 @@ from typing import Any
 
 from db_sync import _native
 from db_sync.contents import ContentsReport
+from db_sync.diagnosis import Diagnosis
 from db_sync.errors import error_from, fill
 from db_sync.report import SchemaReport, SyncReport
-from db_sync.symptoms import Diagnosis
 
 _FLAGS = {
     "sync_type": "--type",

@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, OutputWrapper
 from django.utils.translation import gettext as _
 
 from db_sync.contents import ContentsReport, TableContents
+from db_sync.diagnosis import Diagnosis, Symptom
 from db_sync.errors import SyncError, exit_status, fill
 from db_sync.report import (
     Change,
@@ -19,7 +20,6 @@ from db_sync.report import (
     SyncReport,
     TableReport,
 )
-from db_sync.symptoms import Diagnosis, Symptom
 
 
 class Tone(Enum):

@@ -37,7 +37,6 @@ struct Asked {
     force: bool,
     dry_run: bool,
     create_tables: bool,
-    fix: bool,
     wait: u64,
     apply: Option<PathBuf>,
     undo: Option<String>,
@@ -111,9 +110,17 @@ pub(super) fn check_schemas(py: Python<'_>, options: &str) -> PyResult<String> {
     serde_json::to_string(&report).map_err(|problem| PyRuntimeError::new_err(problem.to_string()))
 }
 
+/// What Python hands in for a diagnosis.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Complaint {
+    fix: bool,
+    env_file: Option<PathBuf>,
+}
+
 /// Looks for whatever stands in the way of a sync; answers the diagnosis as JSON.
 pub(super) fn diagnose(py: Python<'_>, options: &str) -> PyResult<String> {
-    let asked: Asked = serde_json::from_str(options)
+    let asked: Complaint = serde_json::from_str(options)
         .map_err(|problem| PyValueError::new_err(problem.to_string()))?;
     let settings =
         Settings::load(asked.env_file.as_deref()).map_err(|error| errors::raise(py, &error))?;

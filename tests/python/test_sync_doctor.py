@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core import checks
+from pytest_django import Settings
 
 import db_sync
+from db_sync.diagnosis import Diagnosis, Symptom
 from db_sync.report import Note
-from db_sync.symptoms import Diagnosis, Symptom
+from db_sync.surroundings import symptoms
 from example_shop import Site
 from queued_shop import QueuedShop, redis, until
 
@@ -57,7 +60,7 @@ def carry_out(shop: QueuedShop, finding: dict[str, Any]) -> None:
 
 
 def test_every_code_is_documented_with_its_level() -> None:
-    source = (ROOT / "python/db_sync/diagnosis.py").read_text()
+    source = (ROOT / "python/db_sync/surroundings.py").read_text()
     told = set(RAISED.findall(source))
     page = (ROOT / "docs/doctor.md").read_text()
     documented = set(DOCUMENTED.findall(page))
@@ -142,6 +145,35 @@ def test_system_checks_are_among_the_findings(scheduled: QueuedShop) -> None:
     assert "retry to more" in check["hint"]["message"]
     scheduled.settings = {**ON, "SHOP_SILENCED": "db_sync.W001"}
     assert "db_sync.W001" not in queue(scheduled)
+
+
+def test_a_check_is_not_told_again_where_the_engine_has_told_it(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.INSTALLED_APPS = ["db_sync"]
+    found = [
+        checks.Warning("open", id="db_sync.W008"),
+        checks.Error("broken", hint="Mend it.", id="db_sync.E009"),
+        checks.Error("of somebody else", id="shop.E001"),
+    ]
+    monkeypatch.setattr(checks, "run_checks", lambda: found)
+    told = [(one.code, one.level) for one in symptoms()]
+    assert told == [("db_sync.W008", "warning"), ("db_sync.E009", "error")]
+    known = [Symptom("DOC_008", "warning", "open")]
+    (only,) = symptoms(known)
+    assert (only.message, only.hint) == ("broken", Note("Mend it."))
+
+
+def test_the_schedules_own_settings_file_that_is_gone(shop: QueuedShop) -> None:
+    other = shop.folder / "other.env"
+    other.write_text((shop.folder / ".env").read_text())
+    shop.manage("sync_scheduler", "enable", "--env-file", "other.env")
+    other.unlink()
+    answer = diagnosis(shop, status=1)
+    (gone,) = [one for one in answer["findings"] if one["level"] == "error"]
+    assert gone["code"] == "CFG_002"
+    assert "other.env does not exist" in gone["message"]
+    assert "--env-file" in gone["hint"]["message"]
 
 
 def test_what_was_mended_is_said_in_the_projects_language(new: Site) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from db_sync import diagnosis
+from db_sync import surroundings
+from db_sync.diagnosis import Diagnosis
 from db_sync.engine import diagnose
 from db_sync.errors import SyncError, exit_status
 from db_sync.printout import Tone, diagnosis_lines, error_lines
 from db_sync.report import ErrorReport
-from db_sync.symptoms import Diagnosis
 
 
 class Command(BaseCommand):
@@ -80,4 +80,4 @@ class Command(BaseCommand):
 def _diagnose(options: dict[str, Any]) -> Diagnosis:
     env_file = options["env_file"]
     report = diagnose(fix=options["fix"], env_file=env_file)
-    return report.with_findings(diagnosis.symptoms(report.findings, env_file))
+    return report.with_findings(surroundings.symptoms(report.findings, env_file))
