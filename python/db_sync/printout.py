@@ -76,7 +76,21 @@ def error_lines(error: ErrorReport, indent: str = "") -> Iterator[Line]:
         yield Line(f"{indent}  {hint}")
 
 
-def failure(error: SyncError, stdout: OutputWrapper, *, as_json: bool) -> CommandError:
+def words_of(error: ErrorReport) -> str:
+    """Gives `error_lines` as one text.
+
+    Args:
+        error: The failure.
+
+    Returns:
+        Two lines, or one where there is nothing to do.
+    """
+    return "\n".join(line.text for line in error_lines(error))
+
+
+def failure(
+    error: SyncError | ErrorReport, stdout: OutputWrapper, *, as_json: bool
+) -> CommandError:
     """Tells of what has ended a command before it had a report.
 
     Args:
@@ -87,11 +101,10 @@ def failure(error: SyncError, stdout: OutputWrapper, *, as_json: bool) -> Comman
     Returns:
         What the command is to raise: what happened and what to do, with the exit status.
     """
-    known = ErrorReport.from_exception(error)
+    known = error if isinstance(error, ErrorReport) else ErrorReport.from_exception(error)
     if as_json:
         stdout.write(json.dumps({"error": known.as_dict()}, ensure_ascii=False))
-    words = "\n".join(line.text for line in error_lines(known))
-    return CommandError(words, returncode=exit_status(known.code))
+    return CommandError(words_of(known), returncode=exit_status(known.code))
 
 
 def report_lines(report: SyncReport, *, detailed: bool) -> Iterator[Line]:

@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 from db_sync.addresses import strangers
 from db_sync.default_side import DefaultSide
 from db_sync.errors import exit_status
-from db_sync.printout import error_lines
-from db_sync.report import ErrorReport
+from db_sync.printout import words_of
 from db_sync.standing import Standing
 
 # The statuses with which commands end: no connection, wrong settings, something waits.
@@ -165,11 +164,6 @@ def waiting_conflicts(known: Standing) -> str:
         One sentence.
     """
     return _("Conflicts that wait for a person: %(count)d.") % {"count": known.conflicts or 0}
-
-
-def words_of(error: ErrorReport) -> str:
-    """Says what a failure is and what to do, in two lines."""
-    return "\n".join(line.text for line in error_lines(error))
 
 
 def _emergency(now: str, side: str) -> str:

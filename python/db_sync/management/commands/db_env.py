@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from db_sync import default_side, standing, switching
 from db_sync.addresses import of_side
 from db_sync.default_side import DefaultSide, NotTaken
-from db_sync.errors import SyncError, exit_status
-from db_sync.printout import Line, Tone, error_lines
+from db_sync.errors import SyncError
+from db_sync.printout import Line, Tone, error_lines, failure
 from db_sync.report import ErrorReport
 from db_sync.standing import LastSync, Standing
-from db_sync.switching import Refusal, waiting_conflicts, waiting_rows, words_of
+from db_sync.switching import Refusal, waiting_conflicts, waiting_rows
 
 # A scheduled run takes its time too.
 _GRACE = timedelta(minutes=2)
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             else:
                 self._change(now, options)
         except SyncError as error:
-            raise self._failed(ErrorReport.from_exception(error), options) from error
+            raise failure(error, self.stdout, as_json=options["json"]) from error
         except KeyboardInterrupt as interrupt:
             raise CommandError(_("Interrupted; nothing is changed."), returncode=130) from interrupt
 
@@ -105,7 +105,8 @@ class Command(BaseCommand):
             by_hand = [switching.by_hand(now.path, side)]
             raise self._refused(now, known, by_hand, options) from error
         except OSError as error:
-            raise self._failed(_unwritable(error, now.path, side), options) from error
+            problem = _unwritable(error, now.path, side)
+            raise failure(problem, self.stdout, as_json=options["json"]) from error
         new = replace(now, side=side, origin="file", told={**now.told, "default": side})
         self._tell(new, options, _changed(new), switched=True)
         self._warn(_afterwards(forced=options["force"]))
@@ -139,11 +140,6 @@ class Command(BaseCommand):
         lines = [f"{refusal.message}\n  {refusal.hint}" for refusal in refusals]
         lines.append(_("DB_ENV stays %(side)s.") % {"side": now.side})
         return CommandError("\n".join(lines), returncode=refusals[0].status)
-
-    def _failed(self, known: ErrorReport, options: dict[str, Any]) -> CommandError:
-        if options["json"]:
-            self._print_json({"error": known.as_dict()})
-        return CommandError(words_of(known), returncode=exit_status(known.code))
 
     def _print(self, lines: Iterable[Line]) -> None:
         styles = {Tone.WARNING: self.style.WARNING, Tone.BAD: self.style.ERROR}

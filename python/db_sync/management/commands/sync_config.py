@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from db_sync import _native
 from db_sync.engine import export_tables, import_tables, list_tables, set_table
-from db_sync.errors import SyncError, exit_status
-from db_sync.printout import error_lines, sentence
+from db_sync.errors import SyncError
+from db_sync.printout import failure, sentence, words_of
 from db_sync.report import ErrorReport, known
 
 _RULES = ("ignore", "no_conflict")
@@ -70,19 +70,14 @@ class Command(BaseCommand):
         try:
             answer = self._ask(options)
         except SyncError as error:
-            failure = ErrorReport.from_exception(error)
-            if options["json"]:
-                self._print_json({"error": failure.as_dict()})
-            lines = "\n".join(line.text for line in error_lines(failure))
-            raise CommandError(lines, returncode=exit_status(failure.code)) from error
+            raise failure(error, self.stdout, as_json=options["json"]) from error
         if options["json"]:
             self._print_json(answer)
         else:
             self._print(answer, options)
         if answer.get("errors"):
-            failures = [known(ErrorReport, error) for error in answer["errors"]]
-            lines = "\n".join(line.text for failure in failures for line in error_lines(failure))
-            raise CommandError(lines, returncode=answer["exit_code"])
+            words = [words_of(known(ErrorReport, error)) for error in answer["errors"]]
+            raise CommandError("\n".join(words), returncode=answer["exit_code"])
 
     def _ask(self, options: dict[str, Any]) -> dict[str, Any]:
         env_file = options["env_file"]

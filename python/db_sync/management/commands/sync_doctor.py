@@ -9,9 +9,8 @@ from django.utils.translation import gettext as _
 from db_sync import surroundings
 from db_sync.diagnosis import Diagnosis
 from db_sync.engine import diagnose
-from db_sync.errors import SyncError, exit_status
-from db_sync.printout import Tone, diagnosis_lines, error_lines
-from db_sync.report import ErrorReport
+from db_sync.errors import SyncError
+from db_sync.printout import Tone, diagnosis_lines, failure
 
 
 class Command(BaseCommand):
@@ -57,12 +56,7 @@ class Command(BaseCommand):
         try:
             report = _diagnose(options)
         except SyncError as error:
-            known = ErrorReport.from_exception(error)
-            if options["json"]:
-                told = {"error": known.as_dict()}
-                self.stdout.write(json.dumps(told, ensure_ascii=False))
-            lines = "\n".join(line.text for line in error_lines(known))
-            raise CommandError(lines, returncode=exit_status(known.code)) from error
+            raise failure(error, self.stdout, as_json=options["json"]) from error
         if options["json"]:
             self.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False))
         else:
