@@ -6,11 +6,13 @@ use super::{count, moment, optional};
 use crate::endpoint::sql::{TEXT, own};
 use crate::endpoint::{Connection, Dialect};
 use crate::error::Result;
-use crate::model::Value;
+use crate::model::{Row, Value};
 use crate::model::number::Decimal;
 use crate::plan::policy::Direction;
 
 const TABLE: &str = "db_sync_log";
+/// Runs that are looked up in one statement.
+const RUNS: usize = 200;
 
 /// How a pass stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,8 +193,15 @@ pub async fn unfinished(
     dialect: Dialect,
     table: &str,
 ) -> Result<Vec<String>> {
-    let rows = connection.fetch(&own::unfinished_runs(dialect, table)).await?;
-    Ok(rows.iter().filter_map(|row| row[0].as_text().map(ToOwned::to_owned)).collect())
+    let texts = |rows: Vec<Row>| -> Vec<String> {
+        rows.iter().filter_map(|row| row[0].as_text().map(ToOwned::to_owned)).collect()
+    };
+    let unfinished = texts(connection.fetch(&own::unfinished_runs(dialect, table)).await?);
+    let mut found = Vec::new();
+    for runs in unfinished.chunks(RUNS) {
+        found.extend(texts(connection.fetch(&own::runs_with_writes(dialect, table, runs)).await?));
+    }
+    Ok(found)
 }
 
 /// Forgets passes that began before a moment.

@@ -101,7 +101,8 @@ def commands(page: Path) -> Iterator[str]:
         for line in re.sub(r"\n    +", " ", block.text).splitlines()
     ]
     for line in [*within, *shown, *plain]:
-        command = re.search(r"(?:^|[ /])((?:manage\.py|db-sync) \w.*)", line.split(" # ")[0])
+        ours = r"(?:manage\.py|db-sync) \w.*|^(?:sync_[a-z]+|db_env) [-\w].*"
+        command = re.search(rf"(?:^|[ /])({ours})", line.split(" # ")[0])
         if command:
             yield command[1].replace("\\|", "|").strip()
 

@@ -4,8 +4,12 @@ import os
 import re
 import shlex
 import shutil
+import sqlite3
 import subprocess
+from collections.abc import Iterator
+from contextlib import closing
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -18,15 +22,16 @@ from sides import COMMAND, HANGS, two_sides
 README, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 STARTED, OPERATIONS = ROOT / "docs/getting-started.md", ROOT / "docs/operations.md"
 SERVERS = "A MySQL and a MariaDB server"
-FOLDERS = ("", "docs", "examples", "tests", "benches", ".ci")
-# Words between them stand for the reader's own, or for one of several.
-SYNOPSIS = re.compile(r"[…|\[\]]|\b[A-Z_]{3,}\b(?<!REMOTE_TO_LOCAL)(?<!LOCAL_TO_REMOTE)")
+FOLDERS = ("docs", "examples", "tests", "benches")
+# Of a synopsis only the names are looked at; elsewhere these words stand for the reader's own.
+SYNOPSIS = re.compile(r"[…|\[\]]+")
+OWN = {"ID": "1", "SECONDS": "1"}
 
 
 def documents() -> list[Path]:
     """Every page of the project, but for what was built or installed here."""
     found = [*ROOT.glob("*.md")]
-    found += [path for folder in FOLDERS[1:] for path in (ROOT / folder).rglob("*.md")]
+    found += [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md")]
     return sorted(path for path in found if "data" not in path.parts)
 
 
@@ -41,25 +46,42 @@ def anchors(page: Path) -> set[str]:
     return {anchor(heading) for heading in re.findall(r"(?m)^#+ (.+)$", text)}
 
 
+def links(page: Path) -> Iterator[tuple[str, Path, str]]:
+    """The links of a page into the project: as written, the file, and the heading."""
+    text = re.sub(r"(?ms)^ *```.*?^ *```$|`[^`\n]*`", "", page.read_text())
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"[a-z]+:", link):
+            path, _, heading = link.partition("#")
+            yield link, (page.parent / path).resolve() if path else page, heading
+
+
 @pytest.mark.parametrize("page", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
-    text = re.sub(r"(?ms)^ *```.*?^ *```$|`[^`\n]*`", "", page.read_text())
-    links = re.findall(r"\]\(([^)\s]+)\)", text)
-    broken = []
-    for link in links:
-        path, _, fragment = link.partition("#")
-        if re.match(r"[a-z]+:", link):
-            continue
-        target = (page.parent / path).resolve() if path else page
-        if not target.exists() or (fragment and fragment not in anchors(target)):
-            broken.append(link)
+    broken = [
+        link
+        for link, target, heading in links(page)
+        if not target.exists() or (heading and heading not in anchors(target))
+    ]
     assert broken == []
 
 
 def test_every_document_is_on_the_list() -> None:
-    listed = (ROOT / "docs/README.md").read_text()
-    pages = [page for page in documents() if page != ROOT / "docs/README.md"]
-    assert [page.name for page in pages if f"{page.name})" not in listed] == []
+    index = ROOT / "docs/README.md"
+    listed = {target for _, target, _ in links(index)}
+    assert set(documents()) - {index} == listed
+
+
+def test_every_command_is_in_the_readme() -> None:
+    shown = {command.split()[1] for command in commands(README)}
+    ours = {name for name, app in get_commands().items() if app == "db_sync"}
+    assert ours | set(flags_of_command(())[0]) - {"help"} <= shown
+
+
+def test_every_code_has_its_remedy() -> None:
+    codes = re.compile(r"(?m)^\| `([A-Z_]+_\d{3})` \|")
+    told = codes.findall((ROOT / "docs/errors.md").read_text())
+    assert len(told) > 20
+    assert codes.findall(OPERATIONS.read_text()) == told
 
 
 @cache
@@ -78,8 +100,9 @@ def flags_of_parser(parser: CommandParser) -> set[str]:
     """The flags of a parser and of its actions."""
     found = set(parser._option_string_actions)
     for action in parser._actions:
-        for inner in (action.choices or {}) if isinstance(action.choices, dict) else {}:
-            found |= flags_of_parser(action.choices[inner])
+        if isinstance(action.choices, dict):
+            for inner in action.choices.values():
+                found |= flags_of_parser(inner)
     return found
 
 
@@ -107,19 +130,27 @@ def check_command(words: list[str]) -> None:
     assert not unknown - flags_of_command(path)[1], f"{path} does not know {unknown}"
 
 
+def words_of(command: str) -> list[str]:
+    """The words up to where the shell would begin something else."""
+    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    words = takewhile(lambda word: not set(word) <= set(";<>&|"), lexer)
+    return [OWN.get(word, word) for word in words]
+
+
 @pytest.mark.parametrize("page", [README, CHINESE, STARTED, OPERATIONS], ids=lambda path: path.name)
 def test_every_command_that_is_shown_is_known(page: Path) -> None:
     shown = list(commands(page))
     assert len(shown) > 20
     for command in shown:
         exact = SYNOPSIS.search(command) is None
-        line = re.split(r"[<>;]| && ", command)[0] if exact else re.sub(r"[\[\]…]", " ", command)
-        program, *words = shlex.split(line.replace("|", " ") if not exact else line)
+        program, *words = words_of(SYNOPSIS.sub(" ", command))
         try:
             if program == "db-sync":
                 check_command(words)
             else:
-                check_manage(words, exact=exact)
+                named = words if program == "manage.py" else [program, *words]
+                check_manage(named, exact=exact)
         except CommandError as error:
             pytest.fail(f"{command}: {error}")
 
@@ -130,12 +161,22 @@ def assert_prints_what_it_shows(block: Block, reader: Reader) -> None:
     assert compared(printed) == compared(shown)
 
 
+def queries() -> list[str]:
+    """The statements by which the guide asks the log."""
+    found = [block.text for block in blocks(OPERATIONS) if block.language == "sql"]
+    assert len(found) > 3
+    return [sql for text in found for sql in re.split(r";\n*", text) if sql]
+
+
 def test_getting_started_is_as_it_says(tmp_path: Path) -> None:
     reader = Reader(tmp_path)
     for block in blocks(STARTED):
         if block.section != SERVERS:
             assert_prints_what_it_shows(block, reader)
-    assert (reader.folder / "remote.sqlite3").exists()
+    with closing(sqlite3.connect(reader.folder / "local.sqlite3")) as line:
+        for sql in queries():
+            # Everything has happened on that walk, and at its end nothing waits.
+            assert bool(line.execute(sql).fetchall()) == ("PENDING" not in sql), sql
 
 
 @pytest.mark.parametrize(("page", "language"), [(README, "en-us"), (CHINESE, "zh-hans")])
@@ -168,6 +209,8 @@ def test_the_servers_are_as_the_page_says(tmp_path: Path) -> None:
         for block in walk:
             if block.section == SERVERS and block.language == "console":
                 assert_prints_what_it_shows(block, reader)
+        for sql in queries():
+            sides.local.query(sql)
 
 
 def test_the_chinese_readme_shows_the_same() -> None:

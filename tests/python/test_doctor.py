@@ -44,9 +44,9 @@ def odd(tmp_path: Path) -> Iterator[Sides]:
     with open_folder() as folder, own_server(folder, "--skip-log-bin") as server:
         with two_sides(tmp_path, server, "MARIADB") as sides:
             sides.query_both(TABLE)
-            sides.remote.query(f"CREATE USER {ACCOUNT} IDENTIFIED BY 'x'")
+            sides.remote.query(f"CREATE USER {ACCOUNT} IDENTIFIED BY '{servers.PASSWORD}'")
             sides.remote.query(f"GRANT ALL ON {sides.remote.name}.* TO {ACCOUNT}")
-            sides.settings |= {"DB_REMOTE_USER": "patient", "DB_REMOTE_PASSWORD": "x"}
+            sides.settings |= {"DB_REMOTE_USER": "patient", "DB_REMOTE_PASSWORD": servers.PASSWORD}
             yield sides
 
 

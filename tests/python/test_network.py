@@ -207,7 +207,7 @@ def test_a_line_that_is_gone_without_a_word(sides: Sides, side: str) -> None:
         assert proxy.strikes == 1
         assert (outcome.status, outcome.codes) == (1, {"DB_CONN_002"}), outcome.out
         # The server still keeps the session: on LOCAL the lock of the table, elsewhere rows.
-        following = sides.sync(**IMPATIENT)
+        following = sides.sync(**{**IMPATIENT, "DB_READ_TIMEOUT": "20"})
         told = {"LOCAL": (4, {"SYNC_009"}), "REMOTE": (3, {"SYS_003"})}
         assert (following.status, following.codes) in (told[side], (0, set())), following.out
     sides.assert_completes()

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from email import message_from_string
@@ -158,8 +159,10 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def project(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return Project(tmp_path_factory.mktemp("clean"), wheel)
+def project(wheel: Path) -> Iterator[Project]:
+    # A whole environment is nothing to keep.
+    with tempfile.TemporaryDirectory(prefix="db-sync-clean.") as folder:
+        yield Project(Path(folder), wheel)
 
 
 def test_an_empty_project_begins_as_the_readme_says(project: Project) -> None:

@@ -97,7 +97,7 @@ def befall(database: FileDatabase, trouble: Trouble, note: Callable[[Kind], None
     Args:
         database: The file at which it strikes. Its folder is the history's own.
         trouble: The fault.
-        note: Hears of it once it has struck.
+        note: Hears of it when it strikes.
 
     Returns:
         Who is to watch the run.

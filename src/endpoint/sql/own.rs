@@ -147,18 +147,29 @@ pub fn delete_below(dialect: Dialect, table: &str, column: &str, bound: Value) -
     Statement::new(format!("DELETE FROM {table} WHERE {column}<?")).args([bound])
 }
 
-/// The runs that have written this table's rows on REMOTE and did not come to their end, since the last sync that looked at all
-/// that LOCAL had for REMOTE and left nothing open.
+/// The runs of this table that did not come to their end, since the last sync that looked at all that LOCAL had for REMOTE and
+/// left nothing open.
 pub fn unfinished_runs(dialect: Dialect, table: &str) -> Statement {
-    let (log, undo) = (dialect.quote("db_sync_log"), dialect.quote("db_sync_undo"));
+    let log = dialect.quote("db_sync_log");
     Statement::new(format!(
-        "SELECT DISTINCT l.run_id FROM {log} l WHERE l.table_name=? AND l.status NOT IN ('SUCCESS','PARTIAL') \
-         AND l.sync_type IN ('FULL','INCREMENTAL','APPLY') \
-         AND EXISTS (SELECT 1 FROM {undo} u WHERE u.run_id=l.run_id AND u.table_name=l.table_name AND u.side='REMOTE') \
-         AND l.id>(SELECT COALESCE(MAX(e.id),0) FROM {log} e WHERE e.table_name=? AND e.status='SUCCESS' \
-         AND e.sync_direction='LOCAL_TO_REMOTE' AND e.sync_type IN ('FULL','INCREMENTAL'))"
+        "SELECT DISTINCT run_id FROM {log} WHERE table_name=? AND status NOT IN ('SUCCESS','PARTIAL') \
+         AND run_id IS NOT NULL AND sync_type IN ('FULL','INCREMENTAL','APPLY') \
+         AND id>(SELECT COALESCE(MAX(id),0) FROM {log} WHERE table_name=? AND status='SUCCESS' \
+         AND sync_direction='LOCAL_TO_REMOTE' AND sync_type IN ('FULL','INCREMENTAL'))"
     ))
     .args([table, table].map(Value::text))
+    .cells([TEXT])
+}
+
+/// Those of some runs that have written down writes of this table's rows on REMOTE. The log of an older installation has other
+/// collations, so the two tables cannot be asked together.
+pub fn runs_with_writes(dialect: Dialect, table: &str, runs: &[String]) -> Statement {
+    let (undo, runs_list) = (dialect.quote("db_sync_undo"), places(runs.len()));
+    Statement::new(format!(
+        "SELECT DISTINCT run_id FROM {undo} WHERE table_name=? AND side='REMOTE' AND run_id IN {runs_list}"
+    ))
+    .args([Value::text(table)])
+    .args(runs.iter().map(|run| Value::text(run)))
     .cells([TEXT])
 }
 
