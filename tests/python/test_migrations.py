@@ -127,7 +127,7 @@ def test_nothing_is_missing_where_everything_is_there(files: Path) -> None:
 
 
 def test_another_kind_of_database_is_refused_with_advice() -> None:
-    migration = import_module("db_sync.migrations.0001_initial")
+    migration = import_module("db_sync.migrations.0001_control_tables")
     editor: Any = SimpleNamespace(connection=SimpleNamespace(vendor="postgresql"))
     with pytest.raises(NotSupportedError, match="SyncRouter"):
         migration.install(None, editor)

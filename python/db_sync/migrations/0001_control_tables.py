@@ -1,4 +1,8 @@
-"""Brings about the engine's tables, or brings those of an older installation up to date."""
+"""Brings about the engine's tables, or brings those of an older installation up to date.
+
+It is not called `0001_initial`: Django may remember one of the older module, and would take this
+one for done.
+"""
 
 import json
 
