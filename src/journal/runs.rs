@@ -6,8 +6,8 @@ use super::{count, moment, optional};
 use crate::endpoint::sql::{TEXT, own};
 use crate::endpoint::{Connection, Dialect};
 use crate::error::Result;
-use crate::model::{Row, Value};
 use crate::model::number::Decimal;
+use crate::model::{Row, Value};
 use crate::plan::policy::Direction;
 
 const TABLE: &str = "db_sync_log";
