@@ -154,7 +154,12 @@ def _content(page: Any) -> object:
     return getattr(page, "content", "")
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink() and not path.name.endswith(".env"):
-            yield path
+def _files(top: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(top):
+        if "pyvenv.cfg" in names:
+            # What is installed there says what it said before.
+            folders.clear()
+            continue
+        for path in (Path(folder, name) for name in names if not name.endswith(".env")):
+            if path.is_file() and not path.is_symlink():
+                yield path

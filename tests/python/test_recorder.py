@@ -67,6 +67,9 @@ def test_short(monkeypatch): monkeypatch.setenv("DB_LOCAL_PASSWORD", "short")
 def test_allowed(): print(SECRET)
 def test_written(tmp_path):
     (tmp_path / ".env").write_text(SECRET)
+    (tmp_path / "venv/lib").mkdir(parents=True)
+    (tmp_path / "venv/pyvenv.cfg").write_text("")
+    (tmp_path / "venv/lib/README").write_text(SECRET)
     (tmp_path / "report.html").write_text(f"<p>{SECRET}</p>")
 """
 QUIET = {"test_quiet", "test_allowed", "test_failure"}
@@ -104,6 +107,7 @@ def test_everybody_who_shows_a_password_is_caught(folder: Path) -> None:
     assert "FAILED test_inner.py::test_failure" in told
     assert f"a password stands in {folder}/base/test_written0/report.html" in done.stdout
     assert ".env" not in done.stdout
+    assert "test_written0/venv" not in done.stdout
     # What pytest tells of them shows nothing either.
     assert HIDDEN in done.stdout
     known = [PASSWORD, "another secret", "one more secret", "secret@server"]

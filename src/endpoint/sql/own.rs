@@ -169,7 +169,7 @@ pub fn runs_with_writes(dialect: Dialect, table: &str, runs: &[String]) -> State
         "SELECT DISTINCT run_id FROM {undo} WHERE table_name=? AND side='REMOTE' AND run_id IN {runs_list}"
     ))
     .args([Value::text(table)])
-    .args(runs.iter().map(|run| Value::text(run)))
+    .args(runs.iter().map(Value::text))
     .cells([TEXT])
 }
 
