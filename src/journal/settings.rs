@@ -201,14 +201,23 @@ pub async fn register(
     tables: &[TableSettings],
     now: DateTime<Utc>,
 ) -> Result<()> {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let place = connection.place().clone();
+    // All of them or none: a later run registers nothing where there is a row.
+    connection.begin().await.map_err(|fault| fault.fatal(&place))?;
     // Two first runs may register the same tables at once: the rows are the same then, and one of each is enough.
     for table in tables {
         match insert(connection, dialect, table, now).await {
             Ok(()) | Err(Fault::Row(RowFault::Duplicate)) => {}
-            Err(fault) => return Err(fault.fatal(connection.place())),
+            Err(fault) => {
+                connection.rollback().await;
+                return Err(fault.fatal(&place));
+            }
         }
     }
-    Ok(())
+    connection.commit().await.map_err(|fault| fault.fatal(&place))
 }
 
 /// Adds a table's row.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connections
 from hypothesis import settings
 from pytest_django import DjangoDbBlocker
@@ -156,6 +157,8 @@ def files(tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[Path]:
     with django_db_blocker.unblock():
         for alias, name in names.items():
             connections[alias].settings_dict["NAME"] = str(tmp_path / f"{name}.sqlite3")
+        # Django remembers the numbers that models have in a database.
+        apps.get_model("contenttypes", "ContentType").objects.clear_cache()
         yield tmp_path
         for alias, name in before.items():
             connections[alias].close()

@@ -22,6 +22,12 @@ import pymysql
 COMMAND = Path(sys.executable).with_name("db-sync")
 # How long anything may take that has a time limit of its own. Reached only by what hangs.
 HANGS = 60.0
+# How many transactions wait in this database for a row that somebody else has locked.
+WAITING = """
+    SELECT COUNT(*) FROM information_schema.innodb_trx
+    JOIN information_schema.processlist ON id = trx_mysql_thread_id
+    WHERE db = DATABASE() AND trx_state = 'LOCK WAIT'
+"""
 
 Cells = tuple[tuple[Any, ...], ...]
 

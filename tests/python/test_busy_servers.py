@@ -13,14 +13,9 @@ import pytest
 
 import servers
 from own_server import open_folder
-from sides import COMMAND, HANGS, Database, Outcome, Server, Sides, two_sides
+from sides import COMMAND, HANGS, WAITING, Database, Outcome, Server, Sides, two_sides
 
 TABLE = "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20))"
-WAITING = """
-    SELECT COUNT(*) FROM information_schema.innodb_trx
-    JOIN information_schema.processlist ON id = trx_mysql_thread_id
-    WHERE db = DATABASE() AND trx_state = 'LOCK WAIT'
-"""
 
 
 def await_true(database: Database, sql: str) -> None:

@@ -22,6 +22,7 @@ import pymysql
 import pytest
 
 import db_sync
+from sides import WAITING
 
 SCRIPT = """
     import db_sync
@@ -33,11 +34,6 @@ SCRIPT = """
 
 
 ALONE = "SELECT COUNT(*) = 1 FROM information_schema.processlist WHERE db = DATABASE()"
-WAITING = """
-    SELECT COUNT(*) FROM information_schema.innodb_trx
-    JOIN information_schema.processlist ON id = trx_mysql_thread_id
-    WHERE db = DATABASE() AND trx_state = 'LOCK WAIT'
-"""
 
 
 def _connect(url: str, *, autocommit: bool = True) -> "pymysql.Connection[Any]":

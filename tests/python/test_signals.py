@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import db_sync
-from test_servers import ALONE, WAITING, _await, _connect, _query, sides
+from sides import WAITING
+from test_servers import ALONE, _await, _connect, _query, sides
 
 __all__ = ["sides"]
 
