@@ -1,5 +1,7 @@
 //! Runs that are taken back.
 
+use db_sync::engine::resolve::Verdict;
+use db_sync::model::Side;
 use db_sync::report::Report;
 
 use crate::support::each_pairing;
@@ -237,5 +239,39 @@ fn what_was_never_done_is_not_taken_back() {
         let undone = undo(pair, &run, "");
         assert_eq!((undone.exit_code, written(&undone)), (0, 1), "{}: {undone:#?}", pair.name);
         assert_eq!(pair.remote.cell("SELECT v FROM t WHERE id=7"), "theirs", "{}", pair.name);
+    });
+}
+
+/// A row that was inserted has got a child since, so that it stays: a conflict. When its other side deletes it then, the conflict
+/// is met with other rows, and can be decided.
+#[test]
+fn a_row_that_cannot_be_taken_back_is_a_conflict_that_can_be_decided() {
+    each_pairing(|pair| {
+        pair.both(TABLES);
+        pair.remote.sql(ROWS);
+        pair.sync("");
+        pair.local.sql("INSERT INTO parent VALUES (9,'new')");
+        let run = pair.sync("");
+        pair.remote.sql("INSERT INTO child VALUES ('z',9,NULL,NULL)");
+        let undone = undo(pair, &run, "");
+        assert_eq!((undone.exit_code, written(&undone)), (3, 0), "{}: {undone:#?}", pair.name);
+        pair.local.sql("DELETE FROM parent WHERE id=9");
+        for _ in 0..2 {
+            assert_eq!(pair.sync("").exit_code, 3, "{}", pair.name);
+        }
+        let of_parent = "FROM db_sync_conflict WHERE table_name='parent' AND state='PENDING'";
+        assert_eq!(pair.local.cell(&format!("SELECT COUNT(*) {of_parent}")), "1", "{}", pair.name);
+        let shown = pair.local.cell(&format!("SELECT COUNT(*) {of_parent} AND local_row IS NULL"));
+        assert_eq!(shown, "1", "{}", pair.name);
+        let conflict = pair.local.cell(&format!("SELECT id {of_parent}")).parse().unwrap();
+        let by = "mia".to_owned();
+        let keep = Verdict { conflict, keep: Side::Remote, by, seen: None };
+        let options = db_sync::engine::Options { resolve: Some(keep), ..options("") };
+        let decided = pair.try_sync(options, &[]).unwrap();
+        assert_eq!((decided.exit_code, written(&decided)), (0, 1), "{}: {decided:#?}", pair.name);
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+        pair.assert_same("SELECT id, name FROM parent ORDER BY id");
+        pair.assert_same("SELECT code, parent_id FROM child ORDER BY parent_id, code");
+        pair.assert_settled("");
     });
 }

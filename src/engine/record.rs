@@ -325,13 +325,15 @@ async fn store(
         table.fail(item.ordinal, error.with("key", table.key_json(&item.key)));
     }
     let json = |side: Side, key: &Key| rows[side].get(key).map(|found| table.row_json(&found.row));
+    let signed = |side: Side, key: &Key| rows[side].get(key).map(|found| found.signature);
     let met: Vec<Met> = conflicts
         .iter()
         .map(|(item, conflict)| Met {
             ordinal: item.ordinal,
             key: table.key_json(&item.key),
             conflict: *conflict,
-            now: item.now,
+            // What is written down, not what the write looked at: an undo looks at the side that it writes alone.
+            now: PerSide::new(signed(Side::Remote, &item.key), signed(Side::Local, &item.key)),
             applied: false,
             remote: json(Side::Remote, &item.key),
             local: json(Side::Local, &item.key),
