@@ -39,7 +39,8 @@ CREATE TABLE IF NOT EXISTS `db_sync_log` (
   `error_message` longtext NULL,
   `created_at` datetime NOT NULL DEFAULT CURRENT_TIMESTAMP,
   KEY `table_name_status` (`table_name`, `status`),
-  KEY `run_id` (`run_id`)
+  KEY `run_id` (`run_id`),
+  KEY `start_time` (`start_time`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE IF NOT EXISTS `db_sync_conflict` (
@@ -119,5 +120,6 @@ CREATE TABLE IF NOT EXISTS `db_sync_outbox` (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 -- The defaults with which the first run registers the tables that exist on both sides.
-INSERT INTO `db_sync_config` (`table_name`)
-  SELECT '*' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `db_sync_config`);
+INSERT INTO `db_sync_config` (`table_name`, `sync_enabled`, `sync_type`, `sync_direction`, `priority`, `conflict_resolution`, `created_at`, `updated_at`)
+  SELECT '*', 1, 'INCREMENTAL', 'BOTH', 0, 'REMOTE_WINS', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP FROM DUAL
+  WHERE NOT EXISTS (SELECT 1 FROM `db_sync_config`);

@@ -136,7 +136,9 @@ def control_statements(dialect: str, existing: str) -> list[str]:
 
     Args:
         dialect: `mysql` or `sqlite`.
-        existing: A JSON object of the `db_sync_…` tables that exist: name to list of columns.
+        existing: A JSON object of the `db_sync_…` tables that exist: by name, each an object of
+            its columns by name, each an object with the keys `declared` (its type) and `required`
+            (whether a new row has to name it).
 
     Returns:
         The statements to execute, in order; none where nothing is missing.

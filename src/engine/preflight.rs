@@ -1,6 +1,6 @@
 //! Before a run: are both sides there and different, which tables are synced and how, and in what order.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -10,6 +10,7 @@ use wildmatch::WildMatch;
 use super::create::Made;
 use super::{Lines, Options, Run, create, findings};
 use crate::config::Settings;
+use crate::endpoint::mysql::flavor;
 use crate::endpoint::{Connection, Endpoint, Purpose, introspect};
 use crate::error::{self, Result, SyncError};
 use crate::journal::base;
@@ -44,16 +45,24 @@ pub type Tables = PerSide<HashMap<String, Table>>;
 pub async fn reach(settings: &Settings) -> Result<(PerSide<Endpoint>, PerSide<Connection>)> {
     let (remote, local) = tokio::join!(open(Side::Remote, settings), open(Side::Local, settings));
     let ((remote, remote_line), (local, local_line)) = (remote?, local?);
-    refuse_same(&remote, &local)?;
-    Ok((PerSide::new(remote, local), PerSide::new(remote_line, local_line)))
+    let endpoints = PerSide::new(remote, local);
+    let mut lines = PerSide::new(remote_line, local_line);
+    refuse_same(&endpoints, &mut lines).await?;
+    Ok((endpoints, lines))
 }
 
 /// A database cannot be synced with itself.
 ///
 /// # Errors
-/// `CFG_002` where both sides are the same database.
-pub fn refuse_same(remote: &Endpoint, local: &Endpoint) -> Result<()> {
-    if remote.nature.identity == local.nature.identity {
+/// `CFG_002` where both sides are the same database; else the failure with its code.
+pub async fn refuse_same(
+    endpoints: &PerSide<Endpoint>,
+    lines: &mut PerSide<Connection>,
+) -> Result<()> {
+    let PerSide { remote, local } = endpoints;
+    // Two containers made from one recipe may call themselves the same.
+    let alike = remote.nature.identity == local.nature.identity;
+    if alike && flavor::lead_to_one_server(&mut lines.remote, &mut lines.local).await? {
         return Err(SyncError::new(error::SAME_DATABASE).with("address", &local.place().address));
     }
     Ok(())
@@ -114,7 +123,9 @@ pub async fn configured(
         run.installed = true;
     }
     let with_rules = run.installed
-        || existing.get("db_sync_config").is_some_and(|columns| columns.contains("column_rules"));
+        || existing
+            .get("db_sync_config")
+            .is_some_and(|columns| columns.contains_key("column_rules"));
     let known = existing.contains_key("db_sync_config") || run.installed;
     let rows = if known {
         settings::read(&mut lines.local, run.dialect(Side::Local), with_rules).await?
@@ -171,12 +182,8 @@ async fn refuse_swapped(run: &Run, lines: &mut PerSide<Connection>, tables: &Tab
 
 /// Our own tables among these.
 pub(super) fn ours(tables: &HashMap<String, Table>) -> Existing {
-    let names = |table: &Table| {
-        table.columns.iter().map(|column| column.name.clone()).collect::<BTreeSet<_>>()
-    };
-    let found = schema::names()
-        .filter_map(|name| tables.get(name).map(|table| (name.to_owned(), names(table))));
-    found.collect()
+    let columns = |name| tables.get(name).map(schema::columns);
+    schema::names().filter_map(|name| Some((name.to_owned(), columns(name)?))).collect()
 }
 
 /// How tables are registered where no row of `db_sync_config` says it.

@@ -204,7 +204,7 @@ pub async fn unfinished(
     Ok(found)
 }
 
-/// Forgets passes that began before a moment.
+/// Forgets passes that began before a moment; what an older installation wrote down stays.
 ///
 /// # Errors
 /// The failure with its code.
@@ -213,5 +213,8 @@ pub async fn prune(
     dialect: Dialect,
     before: DateTime<Utc>,
 ) -> Result<()> {
-    connection.run(&own::delete_below(dialect, TABLE, "start_time", moment(before))).await.map(drop)
+    connection
+        .run(&own::delete_runs_below(dialect, TABLE, "start_time", moment(before)))
+        .await
+        .map(drop)
 }

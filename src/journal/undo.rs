@@ -139,7 +139,10 @@ pub async fn prune(
     dialect: Dialect,
     before: DateTime<Utc>,
 ) -> Result<()> {
-    connection.run(&own::delete_below(dialect, TABLE, "created_at", moment(before))).await.map(drop)
+    connection
+        .run(&own::delete_runs_below(dialect, TABLE, "created_at", moment(before)))
+        .await
+        .map(drop)
 }
 
 /// What a run did to one row once, as it was stored.

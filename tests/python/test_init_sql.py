@@ -102,11 +102,27 @@ def prepare(server: Server, database: str) -> None:
 def missing(server: Server, database: str) -> list[str]:
     """The statements that the engine would still execute there."""
     tables = [name for (name,) in ask(server, f"SHOW TABLES FROM `{database}`")]
+    had = {"declared": "", "required": False}
     existing = {
-        name: [column for column, *_more in ask(server, f"SHOW COLUMNS FROM `{database}`.{name}")]
+        name: {
+            column: had for column, *_more in ask(server, f"SHOW COLUMNS FROM `{database}`.{name}")
+        }
         for name in tables
     }
     return _native.control_statements("mysql", json.dumps(existing))
+
+
+def make_older_table(server: Server) -> None:
+    """Makes the old module's table of settings as its Django models did, without defaults."""
+    ask(
+        server,
+        "CREATE DATABASE tiktok_products",
+        "CREATE TABLE tiktok_products.db_sync_config (id int AUTO_INCREMENT PRIMARY KEY, "
+        "table_name varchar(100) NOT NULL UNIQUE, sync_enabled bool NOT NULL, "
+        "sync_type varchar(20) NOT NULL, sync_direction varchar(20) NOT NULL, "
+        "priority int NOT NULL, conflict_resolution varchar(20) NOT NULL, "
+        "created_at datetime(6) NOT NULL, updated_at datetime(6) NOT NULL)",
+    )
 
 
 def side(name: str, server: Server, database: str, user: str) -> dict[str, str]:
@@ -183,15 +199,26 @@ class TestScript:
 
     def test_an_older_installation_keeps_what_it_has(self, bare: tuple[Server, Path]) -> None:
         server, socket = bare
+        make_older_table(server)
         ask(
             server,
-            "CREATE DATABASE tiktok_products",
-            "CREATE TABLE tiktok_products.db_sync_config "
-            "(id int AUTO_INCREMENT PRIMARY KEY, table_name varchar(100) UNIQUE, priority int)",
-            "INSERT INTO tiktok_products.db_sync_config VALUES (7, 't', 5)",
+            "INSERT INTO tiktok_products.db_sync_config "
+            "VALUES (7, 't', 0, 'FULL', 'BOTH', 5, 'SKIP', NOW(), NOW())",
         )
+        before = ask(server, "SELECT * FROM tiktok_products.db_sync_config")
         feed(socket)
-        assert ask(server, "SELECT * FROM tiktok_products.db_sync_config") == ((7, "t", 5),)
+        assert ask(server, "SELECT * FROM tiktok_products.db_sync_config") == before
+
+    def test_an_older_table_without_defaults_takes_the_row(self, bare: tuple[Server, Path]) -> None:
+        server, socket = bare
+        make_older_table(server)
+        feed(socket)
+        assert ask(
+            server,
+            "SELECT table_name, sync_enabled, sync_type, conflict_resolution, priority, "
+            "created_at > '2026-01-01', updated_at > '2026-01-01' "
+            "FROM tiktok_products.db_sync_config",
+        ) == (("*", 1, "INCREMENTAL", "REMOTE_WINS", 0, 1, 1),)
 
     def test_the_accounts_of_the_guide_are_enough(
         self, bare: tuple[Server, Path], tmp_path: Path

@@ -67,13 +67,13 @@ CREATE TABLE db_sync_log (id {bigint}, table_name varchar(50) NOT NULL, status v
     created_at datetime NOT NULL)
 """
 ROWS = """
-INSERT INTO db_sync_config (id, table_name, sync_enabled, sync_type, sync_direction,
+{insert} INTO db_sync_config (id, table_name, sync_enabled, sync_type, sync_direction,
     last_sync_position, priority, conflict_resolution, created_at, updated_at)
 VALUES (7, '商品', 1, 'INCREMENTAL', 'BOTH', 'mysql-bin.000001:4', 5, 'LOCAL_WINS',
     '2025-01-01 00:00:00', '2025-01-02 00:00:00'),
     (9, 'gone', 0, 'FULL', 'REMOTE_TO_LOCAL', '', -1, 'SKIP',
     '2025-01-01 00:00:00', '2025-01-02 00:00:00');
-INSERT INTO db_sync_log (id, table_name, status, start_time, duration, error_message, created_at)
+{insert} INTO db_sync_log (id, table_name, status, start_time, duration, error_message, created_at)
 VALUES (41, '商品', 'SUCCESS', {now}, 3, NULL, {now}),
     (42, '商品', 'FAILED', {now}, 2, '3 conflicts', {now})
 """
@@ -85,12 +85,15 @@ MARIADB = {
     "strategies": "enum('REMOTE_WINS','LOCAL_WINS','SKIP','MANUAL')",
     "states": "enum('SUCCESS','FAILED','RUNNING')",
     "text": "longtext",
+    # Columns that the rows do not name and that have no default: as such tables were filled.
+    "insert": "INSERT IGNORE",
     "now": "NOW()",
 }
 FILE = {
     **dict.fromkeys(("int", "bigint"), "integer PRIMARY KEY AUTOINCREMENT"),
     **dict.fromkeys(("types", "directions", "strategies", "states"), "varchar(20)"),
     "text": "text",
+    "insert": "INSERT",
     "now": "datetime('now')",
 }
 # What Django remembers where the old module had migrations of its own.
@@ -111,6 +114,19 @@ from db_sync import scheduling
 call_command("sync_scheduler", "enable")
 told = scheduling.status()
 assert (told.enabled, told.minutes) == (True, 60), told
+"""
+# As a database in another character set had them, with columns that others added.
+LATIN = """
+CREATE TABLE db_sync_config (id {int}, table_name varchar(100) CHARACTER SET utf8 NOT NULL UNIQUE,
+    sync_enabled tinyint(1) NOT NULL, sync_type {types} NOT NULL,
+    sync_direction {directions} NOT NULL, last_sync_time datetime NULL,
+    last_sync_position varchar(255) NOT NULL, priority int NOT NULL,
+    conflict_resolution {strategies} NOT NULL, created_at datetime NOT NULL,
+    updated_at datetime NOT NULL, owner varchar(20) NOT NULL) DEFAULT CHARSET=latin1;
+CREATE TABLE db_sync_log (id {int}, table_name varchar(100) CHARACTER SET utf8 NOT NULL,
+    status varchar(8) NOT NULL, start_time datetime NOT NULL, duration {duration} NOT NULL,
+    error_message text NULL, created_at datetime NOT NULL, rows_inserted int NOT NULL,
+    rows_synced int NOT NULL, operator varchar(20) NOT NULL) DEFAULT CHARSET=latin1
 """
 GOODS = "CREATE TABLE 商品 (id int NOT NULL PRIMARY KEY, v varchar(20))"
 
@@ -235,6 +251,7 @@ WAYS = {
     "script, MariaDB": (old_servers, SCRIPT, "decimal(10,2)"),
     "models, MariaDB": (old_servers, MODELS, "double"),
     "whole seconds, MariaDB": (old_servers, SCRIPT, "int"),
+    "another character set, MariaDB": (old_servers, LATIN, "int"),
     "script, SQLite": (old_files, SCRIPT, "decimal(10,2)"),
     "models, SQLite": (old_files, MODELS, "real"),
 }
@@ -288,3 +305,33 @@ def test_migrate_where_django_remembers_migrations_of_the_old_module(old: Old) -
     old.migrate()
     old.sync()
     old.assert_upgraded()
+
+
+@pytest.mark.parametrize("old", ["another character set, MariaDB"], indirect=True)
+def test_text_takes_every_script_and_durations_their_fraction(old: Old) -> None:
+    old.sync()
+    columns = (
+        "SELECT column_name, character_set_name, column_type, is_nullable "
+        "FROM information_schema.columns WHERE table_schema = DATABASE() "
+        "AND table_name = 'db_sync_log' "
+        "AND column_name IN ('error_message', 'duration', 'operator', 'status')"
+    )
+    assert sorted(old.local(columns)) == [
+        ("duration", None, "decimal(12,3)", "YES"),
+        ("error_message", "utf8mb4", "longtext", "YES"),
+        ("operator", "utf8mb4", "varchar(20)", "YES"),
+        ("status", "utf8mb4", "varchar(20)", "NO"),
+    ]
+
+
+@pytest.mark.parametrize("old", ["script, MariaDB"], indirect=True)
+def test_the_old_log_is_kept_however_old_it_is(old: Old) -> None:
+    old.sync()
+    old.local("UPDATE db_sync_log SET start_time = '2025-01-01 00:00:00'")
+    old.local("UPDATE 商品 SET v = 'again'")
+    old.shop.manage("sync_db")
+    left = old.local(
+        "SELECT id > 42, COUNT(*), MIN(start_time) > '2026-01-01' FROM db_sync_log GROUP BY 1"
+    )
+    # Those of the sync before have a run, and went.
+    assert sorted(left) == [(0, 2, 0), (1, 2, 1)]

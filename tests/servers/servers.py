@@ -31,7 +31,6 @@ USER, PASSWORD = "sync", "sync-test"
 DEADLINE_SECONDS = 90.0
 CACHE = Path(os.environ.get("DB_SYNC_CACHE", Path.home() / ".cache" / "db-sync"))
 SETTINGS = [
-    "--bind-address=127.0.0.1",
     "--skip-name-resolve",
     "--max-connections=300",
     "--max-allowed-packet=16M",
@@ -58,12 +57,16 @@ class Server:
         kind: ``mariadb`` or ``mysql``.
         number: Tells servers apart; also their ``server_id``.
         settings: What it is told beside what all are told, which it overrides.
+        host: Its address of the loopback.
+        port: Its port there; 0 for one that nobody uses.
     """
 
     variable: str
     kind: str
     number: int
     settings: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 0
 
 
 SERVERS = [
@@ -203,7 +206,7 @@ class Running:
     def __init__(self, server: Server, home: Path) -> None:
         """Start the server; ``home`` is an empty folder of its own."""
         self.server = server
-        self.port = free_port()
+        self.port = server.port or free_port()
         self.home = home
         self.root: Path | None = None
         self.data = home / "data"
@@ -222,6 +225,7 @@ class Running:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                cwd=self.data if self.server.kind == "mariadb" else None,
                 preexec_fn=die_with_parent,  # noqa: PLW1509 - one call into libc, no locks
             )
 
@@ -232,11 +236,11 @@ class Running:
         run(
             "mariadb-install-db",
             "--no-defaults",
+            *self.server.settings,
             f"--datadir={self.data}",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             *user,
-            *self.server.settings,
         )
         words = ["mariadbd", "--no-defaults", f"--datadir={self.data}", *user]
         return self._start(
@@ -265,6 +269,7 @@ class Running:
     def _settings(self, socket_path: Path) -> list[str]:
         own = [
             f"--port={self.port}",
+            f"--bind-address={self.server.host}",
             f"--socket={socket_path}",
             f"--server-id={self.server.number}",
             # Both ways of loading a table are tested: one of the servers takes no loads.
@@ -298,10 +303,10 @@ class Running:
         deadline = time.monotonic() + DEADLINE_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=2) as line:
+                with socket.create_connection((self.server.host, self.port), timeout=2) as line:
                     line.settimeout(5)
                     if line.recv(5):
-                        return f"mysql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/"
+                        return f"mysql://{USER}:{PASSWORD}@{self.server.host}:{self.port}/"
             except OSError:
                 pass
             # A server does not say when it is ready: it is asked again, until the deadline.

@@ -1,6 +1,5 @@
 """What LOCAL must be asked for: these checks run with `check --database` and `migrate`."""
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -14,9 +13,9 @@ from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.translation import gettext as _
 
-from db_sync import _native
 from db_sync.addresses import of_alias
 from db_sync.checks.homes import homes
+from db_sync.control_tables import missing_statements
 
 _OURS = "db_sync_"
 _QUEUE = "django_q_"
@@ -46,7 +45,8 @@ def local_has_tables(
     try:
         names = _table_names(connections[alias])
         empty = all(name.startswith(_OURS) or name == _MIGRATIONS for name in names)
-        complete = empty or not _missing(connections[alias], names)
+        ours = connections[alias].vendor in ("mysql", "sqlite")
+        complete = empty or not ours or not missing_statements(connections[alias])
     except Error:
         # Django's own check of this database tells why it cannot be asked.
         return []
@@ -138,19 +138,3 @@ def _table_names(connection: BaseDatabaseWrapper) -> list[str]:
         # Asking would make the file.
         return []
     return connection.introspection.table_names()
-
-
-def _missing(connection: BaseDatabaseWrapper, names: Iterable[str]) -> list[str]:
-    """Lists the statements by which the sync's own tables would come about."""
-    if connection.vendor not in ("mysql", "sqlite"):
-        return []
-    with connection.cursor() as cursor:
-        existing = {
-            name: [
-                column.name
-                for column in connection.introspection.get_table_description(cursor, name)
-            ]
-            for name in names
-            if name.startswith(_OURS)
-        }
-    return _native.control_statements(connection.vendor, json.dumps(existing))

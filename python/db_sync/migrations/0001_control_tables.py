@@ -4,17 +4,15 @@ It is not called `0001_initial`: Django may remember one of the older module, an
 one for done.
 """
 
-import json
-
 from django.db import NotSupportedError, migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-from db_sync import _native
+from db_sync.control_tables import missing_statements
 
 
 def install(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """Executes what the engine says is missing; it only ever adds.
+    """Executes what the engine says is missing; nothing that is there is lost.
 
     Args:
         apps: Unused.
@@ -29,14 +27,7 @@ def install(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
             f"db_sync keeps its tables on MySQL, MariaDB or SQLite, not on {connection.vendor}. "
             "Add db_sync.routers.SyncRouter to DATABASE_ROUTERS and an alias 'local' to DATABASES."
         )
-    introspection = connection.introspection
-    with connection.cursor() as cursor:
-        existing = {
-            name: [column.name for column in introspection.get_table_description(cursor, name)]
-            for name in introspection.table_names(cursor)
-            if name.startswith("db_sync_")
-        }
-    for statement in _native.control_statements(connection.vendor, json.dumps(existing)):
+    for statement in missing_statements(connection):
         # None, not (): with parameters, even none of them, a percent sign would need doubling.
         schema_editor.execute(statement, params=None)
 

@@ -1,5 +1,7 @@
 //! MySQL or MariaDB, which version, and what stays the same of it.
 
+use uuid::Uuid;
+
 use crate::config::Address;
 use crate::endpoint::sql::{SIGNED, TEXT};
 use crate::endpoint::{Connection, Dialect, Nature, Statement};
@@ -18,6 +20,24 @@ pub struct Told {
     pub waits_end_transactions: bool,
     /// The account that it knows us by, quoted as in a GRANT.
     pub account: String,
+}
+
+/// Whether two lines lead to one server: then each sees the locks that the other holds. Two files of one identity are one.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn lead_to_one_server(one: &mut Connection, other: &mut Connection) -> Result<bool> {
+    if matches!(one.place().address, Address::File(_)) {
+        return Ok(true);
+    }
+    let name = Value::Text(format!("db_sync_{}", Uuid::new_v4().simple()));
+    let ask = |question: &str| Statement::new(question).args([name.clone()]).cells([SIGNED]);
+    let said = |rows: Vec<Row>| rows.first().and_then(|row| row[0].as_int()) == Some(1);
+    // Where it cannot be held, the servers' word for who they are has to do.
+    let held = said(one.fetch(&ask("SELECT GET_LOCK(?,0)")).await?);
+    let seen = said(other.fetch(&ask("SELECT IS_USED_LOCK(?) IS NOT NULL")).await?);
+    one.fetch(&ask("SELECT RELEASE_LOCK(?)")).await?;
+    Ok(!held || seen)
 }
 
 /// Asks a server what it is.

@@ -141,10 +141,11 @@ pub fn delete_any(
     .args(any.1.iter().cloned())
 }
 
-/// Rows go of which `column` is below `bound`.
-pub fn delete_below(dialect: Dialect, table: &str, column: &str, bound: Value) -> Statement {
+/// What runs wrote down goes where `column` is below `bound`.
+pub fn delete_runs_below(dialect: Dialect, table: &str, column: &str, bound: Value) -> Statement {
     let (table, column) = (dialect.quote(table), dialect.quote(column));
-    Statement::new(format!("DELETE FROM {table} WHERE {column}<?")).args([bound])
+    Statement::new(format!("DELETE FROM {table} WHERE {column}<? AND run_id IS NOT NULL"))
+        .args([bound])
 }
 
 /// The runs of this table that did not come to their end, since the last sync that looked at all that LOCAL had for REMOTE and

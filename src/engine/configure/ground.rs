@@ -56,7 +56,7 @@ impl Ground {
         let rows = match existing.get(settings::TABLE) {
             None => Vec::new(),
             Some(columns) => {
-                let with_rules = columns.contains("column_rules");
+                let with_rules = columns.contains_key("column_rules");
                 settings::stored(local, dialect, with_rules).await?
             }
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::diagnosis::Symptom;
 use super::{Doctor, Patient, ailments};
 use crate::endpoint::sql::remedy;
-use crate::endpoint::{Connection, introspect};
+use crate::endpoint::{Connection, Endpoint, introspect};
 use crate::engine::preflight::{self, Tables, is_wanted, ours};
 use crate::engine::{Options, Run, check};
 use crate::journal::settings::{self, DEFAULTS};
@@ -34,15 +34,13 @@ impl Doctor {
     ) -> Known {
         if let (Some(remote), Some(local)) = (&patients.remote, &patients.local) {
             let endpoints = PerSide::new(remote.endpoint.clone(), local.endpoint.clone());
-            let same = preflight::refuse_same(&endpoints.remote, &endpoints.local);
-            if self.hear(same).is_some()
-                && let (Some(remote), Some(local)) = (lines.remote.take(), lines.local.take())
-            {
-                let options = Options { dry_run: true, ..Options::default() };
-                let settings = self.settings.clone();
-                let run = Run::new(settings, options, endpoints, self.cancel.clone());
+            if let (Some(remote), Some(local)) = (lines.remote.take(), lines.local.take()) {
                 let mut both = PerSide::new(remote, local);
-                let known = self.compare(run, &mut both).await;
+                let same = preflight::refuse_same(&endpoints, &mut both).await;
+                let known = match self.hear(same) {
+                    Some(()) => self.compare(endpoints, &mut both).await,
+                    None => None,
+                };
                 *lines = both.map(Some);
                 if let Some(known) = known {
                     return known;
@@ -65,7 +63,13 @@ impl Doctor {
         known
     }
 
-    async fn compare(&mut self, mut run: Run, lines: &mut PerSide<Connection>) -> Option<Known> {
+    async fn compare(
+        &mut self,
+        endpoints: PerSide<Endpoint>,
+        lines: &mut PerSide<Connection>,
+    ) -> Option<Known> {
+        let options = Options { dry_run: true, ..Options::default() };
+        let mut run = Run::new(self.settings.clone(), options, endpoints, self.cancel.clone());
         let configured = preflight::configured(&mut run, lines).await;
         let (tables, rows) = self.hear(configured)?;
         let report = check::definitions(&run, lines, &tables, &rows).await;
@@ -90,7 +94,7 @@ impl Doctor {
     ) -> Vec<Synced> {
         let existing = ours(&known.tables.local);
         let Some(columns) = existing.get("db_sync_config") else { return Vec::new() };
-        let with_rules = columns.contains("column_rules");
+        let with_rules = columns.contains_key("column_rules");
         let rows = settings::read(line, local.endpoint.nature.dialect, with_rules).await;
         let rows = self.hear(rows).unwrap_or_default().into_iter();
         let synced = rows.filter(|row| row.enabled && row.table != DEFAULTS);

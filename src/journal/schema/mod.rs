@@ -1,14 +1,31 @@
 //! The one definition of our tables, and what turns any older installation into it.
 //!
-//! The engine's own install step, the Django migration and `mariadb/init/01-init.sql` all come from here.
+//! The engine's own install step, the Django migration and `mariadb/init/01-init.sql` all come from here. What the tables'
+//! rows mean is said by the files beside this one.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod statements;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::endpoint::{Connection, Dialect, Statement, introspect};
 use crate::error::Result;
+use crate::model::table::{Column, Table};
 
-/// Names of tables and of the columns that they have already.
-pub type Existing = BTreeMap<String, BTreeSet<String>>;
+pub use statements::{init_script, statements};
+
+/// What there is already: tables by name, and their columns by name.
+pub type Existing = BTreeMap<String, BTreeMap<String, Had>>;
+
+/// A column that is there already.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Had {
+    /// Its type, in the server's words.
+    pub declared: String,
+    /// Whether each new row must name it: it takes no NULL, and nothing else says what it holds.
+    pub required: bool,
+}
 
 /// What a column of ours holds.
 #[derive(Clone, Copy, Debug)]
@@ -49,9 +66,6 @@ struct TableOf {
 use Holds::{
     BigId, Blob, Bytes, Count, Id, LongText, Moment, Name, Names, Number, Seconds, Short, Switch,
 };
-
-/// The database that the script for new servers makes.
-const DATABASE: &str = "tiktok_products";
 
 const NOW: Option<&str> = Some("CURRENT_TIMESTAMP");
 const ZERO: Option<&str> = Some("0");
@@ -121,7 +135,7 @@ const TABLES: &[TableOf] = &[
             ColumnOf("created_at", Moment(0), false, NOW),
         ],
         unique: &[],
-        indexes: &[&["table_name", "status"], &["run_id"]],
+        indexes: &[&["table_name", "status"], &["run_id"], &["start_time"]],
     },
     TableOf {
         name: "db_sync_conflict",
@@ -236,164 +250,9 @@ pub fn lacking(existing: &Existing) -> (Vec<&'static str>, Vec<&'static str>) {
     let missing = TABLES.iter().filter(|table| !existing.contains_key(table.name));
     let older = TABLES.iter().filter(|table| {
         let columns = existing.get(table.name);
-        columns.is_some_and(|columns| table.columns.iter().any(|of| !columns.contains(of.0)))
+        columns.is_some_and(|columns| table.columns.iter().any(|of| !columns.contains_key(of.0)))
     });
     (missing.map(|table| table.name).collect(), older.map(|table| table.name).collect())
-}
-
-/// The statements that bring about our tables where `existing` is what there is: none where nothing is
-/// missing. They only add; no column and no row of an older installation is lost.
-pub fn statements(dialect: Dialect, existing: &Existing) -> Vec<String> {
-    if is_complete(existing) {
-        return Vec::new();
-    }
-    let statement = |table: &TableOf| match existing.get(table.name) {
-        None => create(dialect, table),
-        Some(columns) => upgrade(dialect, table, columns),
-    };
-    TABLES.iter().flat_map(statement).collect()
-}
-
-fn create(dialect: Dialect, table: &TableOf) -> Vec<String> {
-    let quote = |name: &str| dialect.quote(name);
-    let list =
-        |columns: &[&str]| columns.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
-    let mut lines: Vec<String> =
-        table.columns.iter().map(|column| definition(dialect, column)).collect();
-    let mut after = Vec::new();
-    if dialect == Dialect::Sqlite {
-        lines.extend(table.unique.iter().map(|columns| format!("UNIQUE ({})", list(columns))));
-        after.extend(table.indexes.iter().map(|columns| {
-            let name = quote(&format!("{}_{}", table.name, columns.join("_")));
-            format!(
-                "CREATE INDEX IF NOT EXISTS {name} ON {} ({})",
-                quote(table.name),
-                list(columns)
-            )
-        }));
-    } else {
-        let key = |columns: &[&str]| quote(&columns.join("_"));
-        lines.extend(
-            table
-                .unique
-                .iter()
-                .map(|columns| format!("UNIQUE KEY {} ({})", key(columns), list(columns))),
-        );
-        lines.extend(
-            table.indexes.iter().map(|columns| format!("KEY {} ({})", key(columns), list(columns))),
-        );
-    }
-    let options = match dialect {
-        Dialect::Sqlite => "",
-        _ => " ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci",
-    };
-    let body = lines.join(",\n  ");
-    let mut statements =
-        vec![format!("CREATE TABLE IF NOT EXISTS {} (\n  {body}\n){options}", quote(table.name))];
-    statements.extend(after);
-    statements
-}
-
-/// Adds what an older installation lacks, and widens what it may have made too narrow.
-fn upgrade(dialect: Dialect, table: &TableOf, columns: &BTreeSet<String>) -> Vec<String> {
-    let missing: Vec<&ColumnOf> =
-        table.columns.iter().filter(|column| !columns.contains(column.0)).collect();
-    let name = dialect.quote(table.name);
-    let mut statements: Vec<String> = missing
-        .iter()
-        .map(|column| {
-            // Rows are there already, so a new column needs a value for them.
-            let ColumnOf(column_name, holds, nullable, default) = **column;
-            let constant = default
-                .filter(|default| dialect != Dialect::Sqlite || *default != "CURRENT_TIMESTAMP");
-            let column = ColumnOf(column_name, holds, nullable || constant.is_none(), constant);
-            format!("ALTER TABLE {name} ADD COLUMN {}", definition(dialect, &column))
-        })
-        .collect();
-    if dialect != Dialect::Sqlite {
-        let narrow = |column: &&ColumnOf| {
-            matches!(
-                (table.name, column.0),
-                (_, "table_name") | ("db_sync_log", "status" | "sync_type" | "error_message")
-            )
-        };
-        let widened =
-            table.columns.iter().filter(narrow).filter(|column| columns.contains(column.0));
-        statements.extend(widened.map(|column| {
-            format!("ALTER TABLE {name} MODIFY COLUMN {}", definition(dialect, column))
-        }));
-    }
-    statements
-}
-
-fn definition(dialect: Dialect, column: &ColumnOf) -> String {
-    let ColumnOf(name, holds, nullable, default) = *column;
-    let quoted = dialect.quote(name);
-    let kind = if dialect == Dialect::Sqlite { sqlite_type(holds) } else { mysql_type(holds) };
-    if matches!(holds, Id | BigId) {
-        return format!("{quoted} {kind}");
-    }
-    let null = if nullable { "NULL" } else { "NOT NULL" };
-    let touched = dialect != Dialect::Sqlite && name == "updated_at";
-    let default = default.map(|default| format!(" DEFAULT {default}")).unwrap_or_default();
-    let touch = if touched { " ON UPDATE CURRENT_TIMESTAMP" } else { "" };
-    format!("{quoted} {kind} {null}{default}{touch}")
-}
-
-fn mysql_type(holds: Holds) -> String {
-    match holds {
-        Id => "int NOT NULL AUTO_INCREMENT PRIMARY KEY".to_owned(),
-        BigId => "bigint NOT NULL AUTO_INCREMENT PRIMARY KEY".to_owned(),
-        Short(length) => format!("varchar({length})"),
-        Name => "varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin".to_owned(),
-        LongText => "longtext".to_owned(),
-        Count => "bigint".to_owned(),
-        Number => "int".to_owned(),
-        Switch => "tinyint(1)".to_owned(),
-        Names(names) => format!(
-            "enum({})",
-            names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(",")
-        ),
-        Moment(0) => "datetime".to_owned(),
-        Moment(digits) => format!("datetime({digits})"),
-        Seconds => "decimal(12,3)".to_owned(),
-        Bytes(length) => format!("binary({length})"),
-        Blob => "longblob".to_owned(),
-    }
-}
-
-fn sqlite_type(holds: Holds) -> String {
-    match holds {
-        Id | BigId => "integer NOT NULL PRIMARY KEY AUTOINCREMENT".to_owned(),
-        Short(length) => format!("varchar({length})"),
-        Name => "varchar(100)".to_owned(),
-        LongText => "text".to_owned(),
-        Count => "bigint".to_owned(),
-        Number => "integer".to_owned(),
-        Switch => "bool".to_owned(),
-        Names(names) => {
-            format!("varchar({})", names.iter().map(|name| name.len()).max().unwrap_or(0))
-        }
-        Moment(_) => "datetime".to_owned(),
-        Seconds => "decimal".to_owned(),
-        Bytes(_) | Blob => "BLOB".to_owned(),
-    }
-}
-
-/// The script with which a new MariaDB server begins: a database, our tables in it, and a configuration whose one row, named
-/// `*`, holds the defaults of tables that the first run registers.
-pub fn init_script() -> String {
-    let statements = statements(Dialect::MariaDb, &Existing::new());
-    let tables = statements.iter().fold(String::new(), |script, sql| script + sql + ";\n\n");
-    format!(
-        "-- Made by `make init-sql` from the engine's own definition of its tables; a test compares them.\n\
-         CREATE DATABASE IF NOT EXISTS `{DATABASE}` CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci;\n\
-         USE `{DATABASE}`;\n\n\
-         {tables}\
-         -- The defaults with which the first run registers the tables that exist on both sides.\n\
-         INSERT INTO `db_sync_config` (`table_name`)\n  \
-         SELECT '*' FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM `db_sync_config`);\n"
-    )
 }
 
 /// What is there of our tables.
@@ -403,9 +262,17 @@ pub fn init_script() -> String {
 pub async fn existing(connection: &mut Connection, dialect: Dialect) -> Result<Existing> {
     let tables = introspect::tables(connection, dialect).await?;
     let ours = tables.into_values().filter(|table| names().any(|name| name == table.name));
-    Ok(ours
-        .map(|table| (table.name, table.columns.into_iter().map(|column| column.name).collect()))
-        .collect())
+    Ok(ours.map(|table| (table.name.clone(), columns(&table))).collect())
+}
+
+/// The columns of a table of ours, as they are there.
+pub fn columns(table: &Table) -> BTreeMap<String, Had> {
+    let had = |column: &Column| Had {
+        declared: column.declared.clone(),
+        required: !(column.nullable || column.default.is_some() || column.counts)
+            && column.computed.is_none(),
+    };
+    table.columns.iter().map(|column| (column.name.clone(), had(column))).collect()
 }
 
 /// Whether nothing of our tables is missing.
@@ -427,40 +294,4 @@ pub async fn install(
         connection.run(&Statement::new(sql)).await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn complete() -> Existing {
-        let columns =
-            |table: &TableOf| table.columns.iter().map(|column| column.0.to_owned()).collect();
-        TABLES.iter().map(|table| (table.name.to_owned(), columns(table))).collect()
-    }
-
-    #[test]
-    fn a_complete_installation_needs_nothing() {
-        for dialect in [Dialect::MariaDb, Dialect::Sqlite] {
-            assert!(statements(dialect, &complete()).is_empty());
-        }
-        assert!(is_complete(&complete()));
-    }
-
-    #[test]
-    fn an_older_installation_is_added_to_and_never_taken_from() {
-        let mut older = complete();
-        let compat =
-            ["id", "table_name", "status", "start_time", "duration", "error_message", "created_at"];
-        older.insert("db_sync_log".into(), compat.iter().map(|name| (*name).to_owned()).collect());
-        for dialect in [Dialect::MySql, Dialect::Sqlite] {
-            let statements = statements(dialect, &older);
-            assert!(statements.iter().all(|sql| sql.starts_with("ALTER TABLE")));
-            assert!(statements.iter().all(|sql| !sql.contains("DROP")));
-            assert!(
-                statements.iter().any(|sql| sql.contains("ADD COLUMN") && sql.contains("run_id"))
-            );
-        }
-        assert!(!is_complete(&older));
-    }
 }
