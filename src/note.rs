@@ -71,6 +71,12 @@ notes! {
     KEY_OF_ALL = "{path}, line {line}: {key} is not taken; for all tables alike, {variable} in .env says it.";
     /// Rows of which a file says nothing.
     LEFT_ALONE = "Tables that the file does not list stay as they are: {tables}.";
+    /// What a setting takes, in a sentence that says what is allowed.
+    COLUMN_NAMES = "names of columns";
+    /// What a plan has to be.
+    A_PLAN = "what sync_db --dry-run --json printed";
+    /// What a plan is applied with.
+    ONLY_A_PLAN = "nothing else that says what to sync, and how";
     /// A column on one side only.
     ALONE = "Column {column} exists on {side} only, so it is not synced.";
     /// A column on one side only that rows need.

@@ -93,12 +93,10 @@ def sync(
             a batch's edge, `interrupted_report` gives the report out of it.
         TypeError: `tables` is a string.
     """
-    if isinstance(tables, str):
-        raise TypeError("tables must be a sequence of table names, not one string")
     given: dict[str, Any] = {
         "sync_type": sync_type,
         "direction": direction,
-        "tables": list(tables),
+        "tables": _names(tables),
         "conflict": conflict,
         "capture": capture,
         "force": force,
@@ -138,10 +136,8 @@ def check(
         SyncError: The sides cannot be reached, or a table is unknown.
         TypeError: `tables` is a string.
     """
-    if isinstance(tables, str):
-        raise TypeError("tables must be a sequence of table names, not one string")
     path = None if env_file is None else os.fspath(env_file)
-    given: dict[str, Any] = {"tables": list(tables), "repair": repair, "env_file": path}
+    given: dict[str, Any] = {"tables": _names(tables), "repair": repair, "env_file": path}
     options = {name: value for name, value in given.items() if value}
     answer, status = _ask_child(["check", "--json", *_flags(options)])
     return ContentsReport.from_dict({"exit_code": status, **answer})
@@ -163,10 +159,8 @@ def check_schemas(
         SyncError: The sides cannot be reached, or a table is unknown.
         TypeError: `tables` is a string.
     """
-    if isinstance(tables, str):
-        raise TypeError("tables must be a sequence of table names, not one string")
     path = None if env_file is None else os.fspath(env_file)
-    given: dict[str, Any] = {"tables": list(tables), "env_file": path}
+    given: dict[str, Any] = {"tables": _names(tables), "env_file": path}
     options = {name: value for name, value in given.items() if value}
     if _has_file(path):
         answer, status = _ask_child(["check", "--schema", "--json", *_flags(options)])
@@ -218,7 +212,7 @@ def list_conflicts(
     Raises:
         SyncError: LOCAL cannot be reached.
     """
-    words = [f"--table={table}" for table in tables] + (["--all"] if decided else [])
+    words = [f"--table={table}" for table in _names(tables)] + (["--all"] if decided else [])
     answer, _status = _ask("conflicts", "list", words, env_file)
     found: list[dict[str, Any]] = answer["conflicts"]
     return found
@@ -379,6 +373,13 @@ def interrupted_report(interrupt: KeyboardInterrupt) -> SyncReport | None:
 def _has_file(env_file: str | None) -> bool:
     settings = json.loads(_native.settings(env_file))
     return any(settings[side]["engine"] == "sqlite" for side in ("remote", "local"))
+
+
+def _names(tables: Sequence[str]) -> list[str]:
+    """Gives table names as a list; one name alone would be taken for its letters."""
+    if isinstance(tables, str):
+        raise TypeError("tables must be a sequence of table names, not one string")
+    return list(tables)
 
 
 def _flags(options: dict[str, Any]) -> Iterable[str]:

@@ -56,7 +56,12 @@ def sentence(template: str, names: Mapping[str, str], otherwise: str) -> str:
     Returns:
         The sentence in the active language.
     """
-    return fill(_(template), names) if template else otherwise
+    if not template:
+        return otherwise
+    # What is allowed may be said in words, which are translated too.
+    allowed = names.get("allowed")
+    words = {"allowed": _(allowed)} if allowed else {}
+    return fill(_(template), {**names, **words})
 
 
 def error_lines(error: ErrorReport, indent: str = "") -> Iterator[Line]:
@@ -158,7 +163,7 @@ def finding_lines(report: SchemaReport) -> Iterator[Line]:
         yield Line(f"{level}{code} {place}: {message}", tone)
         yield from (Line(f"    {line}") for line in (finding.sql or "").splitlines())
     yield Line(
-        _("%(tables)d tables, %(findings)d findings")
+        _("tables %(tables)d, findings %(findings)d")
         % {"tables": report.tables, "findings": len(report.findings)},
         Tone.BAD if report.exit_code else Tone.GOOD,
     )

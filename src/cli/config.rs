@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{log, tell};
+use super::output::{Output, log};
 use crate::config::Settings;
 use crate::engine::cancel::Cancel;
 use crate::engine::configure::{
@@ -68,17 +68,6 @@ pub(super) enum Command {
     },
 }
 
-/// What these commands have in common.
-#[derive(Clone, Debug, Args)]
-pub(super) struct Output {
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-    /// Read settings from this file instead of .env.
-    #[arg(long, value_name = "FILE")]
-    env_file: Option<PathBuf>,
-}
-
 /// Does what is asked and answers the exit status.
 ///
 /// # Errors
@@ -94,12 +83,12 @@ pub(super) fn answer(command: Command) -> anyhow::Result<u8> {
                 // Nobody needs to hear it where stderr is gone.
                 let _ = writeln!(std::io::stderr(), "{line}");
             }
-            told(listing, output.json, |listing| (&listing.errors, listing.exit_code), list_text)
+            told(listing, &output, |listing| (&listing.errors, listing.exit_code), list_text)
         }
         Command::Export { output } => {
             let exported = ask(&output, configure::export);
             let text = |exported: &Exported| document::write(&exported.tables);
-            told(exported, output.json, |_| (&[], 0), text)
+            told(exported, &output, |_| (&[], 0), text)
         }
         Command::Enable { table, output } => set(&table, &["enabled=true".to_owned()], &output),
         Command::Disable { table, output } => set(&table, &["enabled=false".to_owned()], &output),
@@ -108,7 +97,7 @@ pub(super) fn answer(command: Command) -> anyhow::Result<u8> {
             let import =
                 |document| ask(&output, |settings| configure::import(settings, document, dry_run));
             let changes = document::open(&file).and_then(import);
-            told(changes, output.json, |changes| (&changes.errors, changes.exit_code), import_text)
+            told(changes, &output, |changes| (&changes.errors, changes.exit_code), import_text)
         }
     }
 }
@@ -119,7 +108,7 @@ fn set(table: &str, pairs: &[String], output: &Output) -> anyhow::Result<u8> {
         [] => format!("{table} is changed.\n"),
         _ => String::new(),
     };
-    told(changes, output.json, |changes| (&changes.errors, changes.exit_code), text)
+    told(changes, output, |changes| (&changes.errors, changes.exit_code), text)
 }
 
 /// Has the engine do something with the settings.
@@ -129,14 +118,14 @@ fn ask<T, W: Future<Output = Result<T>>>(
 ) -> Result<T> {
     let cancel = Cancel::default();
     cancel.on_signals();
-    let settings = Settings::load(output.env_file.as_deref())?;
+    let settings = output.settings()?;
     block(&cancel, work(settings))
 }
 
 /// Prints what came out, and on stderr what is wrong.
 fn told<T: Serialize>(
     outcome: Result<T>,
-    json: bool,
+    output: &Output,
     wrong: impl Fn(&T) -> (&[Failure], u8),
     text: impl Fn(&T) -> String,
 ) -> anyhow::Result<u8> {
@@ -147,8 +136,8 @@ fn told<T: Serialize>(
         (failures.iter().map(lines).collect::<String>(), exit)
     });
     let (lines, exit) = ended.unwrap_or_default();
-    let failed = tell(outcome, json, text)?;
-    if !json {
+    let failed = output.tell(outcome, text)?;
+    if !output.json {
         // Where stderr is gone too, the exit status has to say it all.
         let _ = write!(std::io::stderr(), "{lines}");
     }

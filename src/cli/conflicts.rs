@@ -1,13 +1,12 @@
 //! `db-sync conflicts`: listed, shown and decided.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::Value as Json;
 
-use super::{log, tell};
-use crate::config::{Settings, bad_value};
+use super::output::{Output, log};
+use crate::config::bad_value;
 use crate::engine::Options;
 use crate::engine::cancel::Cancel;
 use crate::engine::drive::{block, drive};
@@ -57,17 +56,6 @@ pub(super) enum Command {
     },
 }
 
-/// What commands about conflicts have in common.
-#[derive(Clone, Debug, Args)]
-pub(super) struct Output {
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-    /// Read settings from this file instead of .env.
-    #[arg(long, value_name = "FILE")]
-    env_file: Option<PathBuf>,
-}
-
 /// Does what is asked and answers the exit status.
 ///
 /// # Errors
@@ -78,41 +66,40 @@ pub(super) fn answer(command: Command) -> anyhow::Result<u8> {
     cancel.on_signals();
     match command {
         Command::List { all, tables, output } => {
-            let list = Settings::load(output.env_file.as_deref()).and_then(|settings| {
+            let list = output.settings().and_then(|settings| {
                 block(&cancel, resolve::list(settings, Asked { all, tables }))
             });
-            tell(list, output.json, list_text).map(|failed| failed.unwrap_or(0))
+            output.tell(list, list_text).map(|failed| failed.unwrap_or(0))
         }
         Command::Show { id, output } => {
-            let found = Settings::load(output.env_file.as_deref())
-                .and_then(|settings| block(&cancel, resolve::show(settings, id)));
-            tell(found, output.json, row_text).map(|failed| failed.unwrap_or(0))
+            let found =
+                output.settings().and_then(|settings| block(&cancel, resolve::show(settings, id)));
+            output.tell(found, row_text).map(|failed| failed.unwrap_or(0))
         }
         Command::Resolve { id, keep, seen, by, output } => {
             let report = side(&keep).and_then(|keep| {
                 let verdict = Verdict { conflict: id, keep, by, seen };
-                decided(verdict, output.env_file.as_deref(), &cancel)
+                decided(verdict, &output, &cancel)
             });
             let exit = report.as_ref().map_or(0, |report| report.exit_code);
-            tell(report, output.json, |report| report.text(false))
-                .map(|failed| failed.unwrap_or(exit))
+            output.tell(report, |report| report.text(false)).map(|failed| failed.unwrap_or(exit))
         }
     }
 }
 
 fn side(keep: &str) -> Result<Side> {
     let side = Side::BOTH.into_iter().find(|side| side.as_str().eq_ignore_ascii_case(keep));
-    side.ok_or_else(|| bad_value("--keep", keep, "remote or local"))
+    side.ok_or_else(|| bad_value("--keep", keep, "remote | local"))
 }
 
-fn decided(verdict: Verdict, env_file: Option<&Path>, cancel: &Cancel) -> Result<Report> {
+fn decided(verdict: Verdict, output: &Output, cancel: &Cancel) -> Result<Report> {
     let options = Options {
         resolve: Some(verdict),
         progress: Show::Never,
         triggered_by: "MANUAL".to_owned(),
         ..Options::default()
     };
-    drive(Settings::load(env_file)?, options, cancel)
+    drive(output.settings()?, options, cancel)
 }
 
 /// A line for each conflict.

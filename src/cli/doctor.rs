@@ -1,11 +1,8 @@
 //! `db-sync doctor`: what stands in the way of a sync.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::{log, tell};
-use crate::config::Settings;
+use super::output::{Output, log};
 use crate::engine::cancel::Cancel;
 use crate::engine::doctor::diagnose;
 use crate::engine::doctor::diagnosis::Diagnosis;
@@ -17,12 +14,8 @@ pub(super) struct Flags {
     /// Mend what is safe: make the sync's own tables, and put in order what dead runs have left.
     #[arg(long)]
     fix: bool,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-    /// Read settings from this file instead of .env.
-    #[arg(long, value_name = "FILE")]
-    env_file: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Does what is asked and answers the exit status.
@@ -33,8 +26,10 @@ pub(super) fn answer(flags: &Flags) -> anyhow::Result<u8> {
     log(false);
     let cancel = Cancel::default();
     cancel.on_signals();
-    let diagnosis = Settings::load(flags.env_file.as_deref())
+    let diagnosis = flags
+        .output
+        .settings()
         .and_then(|settings| block(&cancel, diagnose(settings, flags.fix, cancel.clone())));
     let exit = diagnosis.as_ref().map_or(0, |diagnosis| diagnosis.exit_code);
-    tell(diagnosis, flags.json, Diagnosis::text).map(|failed| failed.unwrap_or(exit))
+    flags.output.tell(diagnosis, Diagnosis::text).map(|failed| failed.unwrap_or(exit))
 }

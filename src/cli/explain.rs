@@ -1,13 +1,11 @@
 //! `db-sync explain`: one row, and why.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use clap::Args;
 
 use super::conflicts::columns_text;
-use super::{log, tell};
-use crate::config::Settings;
+use super::output::{Output, log};
 use crate::engine::cancel::Cancel;
 use crate::engine::drive::block;
 use crate::engine::explain::{Explanation, explain};
@@ -20,12 +18,8 @@ pub(super) struct Flags {
     table: String,
     /// The row's key: the value of its only column, or a JSON object of its columns.
     key: String,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-    /// Read settings from this file instead of .env.
-    #[arg(long, value_name = "FILE")]
-    env_file: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Does what is asked and answers the exit status.
@@ -36,10 +30,10 @@ pub(super) fn answer(flags: &Flags) -> anyhow::Result<u8> {
     log(false);
     let cancel = Cancel::default();
     cancel.on_signals();
-    let told = Settings::load(flags.env_file.as_deref()).and_then(|settings| {
+    let told = flags.output.settings().and_then(|settings| {
         block(&cancel, explain(settings, &flags.table, &flags.key, cancel.clone()))
     });
-    tell(told, flags.json, text).map(|failed| failed.unwrap_or(0))
+    flags.output.tell(told, text).map(|failed| failed.unwrap_or(0))
 }
 
 fn text(told: &Explanation) -> String {

@@ -2,10 +2,12 @@
 //!
 //! Parses, calls, prints; exit statuses are those of the contract. Nothing is decided here.
 
+mod check;
 mod config;
 mod conflicts;
 mod doctor;
 mod explain;
+mod output;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -13,20 +15,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Capture, Settings, bad_direction, bad_value};
+use self::output::{Output, log, print};
+use crate::config::{Capture, bad_direction, bad_value};
 use crate::endpoint::Dialect;
+use crate::engine::Options;
 use crate::engine::cancel::Cancel;
-use crate::engine::drive::{block, drive};
+use crate::engine::drive::drive;
 use crate::engine::progress::Show;
 use crate::engine::reviewed::Reviewed;
-use crate::engine::{Options, check_schemas, contents};
 use crate::error::{Result, SyncError};
 use crate::journal::schema;
 use crate::plan::policy::{Strategy, SyncType};
-use crate::report::{ContentsReport, Failure, Report, SchemaReport};
+use crate::report::Report;
 
 /// Keeps a remote and a local database the same, both ways.
 #[derive(Debug, Parser)]
@@ -49,7 +51,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     /// Compare both sides without writing anything.
-    Check(CheckFlags),
+    Check(check::Flags),
     /// Tell of one row what each side holds, what happened to it, and what the next run would do.
     Explain(explain::Flags),
     /// Look for whatever stands in the way of a sync, or will, and say what to do about it.
@@ -76,15 +78,11 @@ struct UndoFlags {
     /// Show what would be done and write nothing at all.
     #[arg(long)]
     dry_run: bool,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
     /// Tell more.
     #[arg(short, long)]
     verbose: bool,
-    /// Read settings from this file instead of .env.
-    #[arg(long, value_name = "FILE")]
-    env_file: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl UndoFlags {
@@ -94,34 +92,13 @@ impl UndoFlags {
             tables: self.tables,
             dry_run: self.dry_run,
             undo: Some(self.run_id),
-            json: self.json,
             verbose: self.verbose,
             progress: "auto".to_owned(),
-            env_file: self.env_file,
+            output: self.output,
             triggered_by: "MANUAL".to_owned(),
             ..RunFlags::default()
         }
     }
-}
-
-/// The flags of a check.
-#[derive(Clone, Debug, Default, Args)]
-struct CheckFlags {
-    /// The tables' definitions instead of their rows: every difference, what it means, and the SQL that would mend it.
-    #[arg(long)]
-    schema: bool,
-    /// Sync the tables that differ, all their rows, and check them again.
-    #[arg(long, conflicts_with = "schema")]
-    repair: bool,
-    /// Check this table only; may be given more than once.
-    #[arg(long = "table", value_name = "NAME")]
-    tables: Vec<String>,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
-    /// Read settings from this file instead of .env.
-    #[arg(long, value_name = "FILE")]
-    env_file: Option<PathBuf>,
 }
 
 /// The flags of a run. Enumerated values are taken in any letter case and checked by the engine.
@@ -161,18 +138,14 @@ pub struct RunFlags {
     /// Take back this run instead of syncing.
     #[arg(long, value_name = "RUN_ID", conflicts_with_all = ["sync_type", "direction", "conflict", "capture", "create_tables"])]
     undo: Option<String>,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
     /// Tell more.
     #[arg(short, long)]
     verbose: bool,
     /// Progress bars: auto, always or never.
     #[arg(long, default_value = "auto")]
     progress: String,
-    /// Read settings from this file instead of .env.
-    #[arg(long, value_name = "FILE")]
-    env_file: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
     /// End the process at this place, for tests.
     #[cfg(feature = "failpoints")]
     #[arg(long, value_name = "PLACE", hide = true)]
@@ -190,7 +163,7 @@ impl RunFlags {
     fn options(&self) -> Result<Options> {
         let one_of = |flag: &'static str, text: &str, allowed: &str| bad_value(flag, text, allowed);
         let sync_type = self.sync_type.as_deref().map(|text| {
-            text.parse::<SyncType>().map_err(|_| one_of("--type", text, "FULL or INCREMENTAL"))
+            text.parse::<SyncType>().map_err(|_| one_of("--type", text, "FULL | INCREMENTAL"))
         });
         let direction = self
             .direction
@@ -198,11 +171,11 @@ impl RunFlags {
             .map(|text| text.parse().map_err(|_| bad_direction("--direction", text)));
         let strategy = self.conflict.as_deref().map(|text| {
             text.parse::<Strategy>()
-                .map_err(|_| one_of("--conflict", text, "REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL"))
+                .map_err(|_| one_of("--conflict", text, "REMOTE_WINS | LOCAL_WINS | SKIP | MANUAL"))
         });
         let capture = self.capture.as_deref().map(|text| {
             text.parse::<Capture>()
-                .map_err(|()| one_of("--capture", text, "auto, binlog, digest or watermark"))
+                .map_err(|()| one_of("--capture", text, "auto | binlog | digest | watermark"))
         });
         let progress: std::result::Result<Show, ()> = self.progress.parse();
         Ok(Options {
@@ -219,7 +192,7 @@ impl RunFlags {
             undo: self.undo.clone(),
             resolve: None,
             progress: progress
-                .map_err(|()| one_of("--progress", &self.progress, "auto, always or never"))?,
+                .map_err(|()| one_of("--progress", &self.progress, "auto | always | never"))?,
             triggered_by: self.triggered_by.clone(),
         })
     }
@@ -240,7 +213,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Undo(flags) => sync(&flags.run()),
         Command::Conflicts(command) => conflicts::answer(command),
         Command::Config(command) => config::answer(command),
-        Command::Check(flags) => check(&flags),
+        Command::Check(flags) => check::answer(&flags),
         Command::Explain(flags) => explain::answer(&flags),
         Command::Doctor(flags) => doctor::answer(&flags),
         Command::Schema { dialect, init } => show_schema(&dialect, init),
@@ -260,59 +233,17 @@ fn sync(flags: &RunFlags) -> anyhow::Result<u8> {
     log(flags.verbose);
     let report = begin(flags);
     let exit = report.as_ref().map_or(0, |report| report.exit_code);
-    tell(report, flags.json, |report| report.text(flags.verbose))
+    flags
+        .output
+        .tell(report, |report| report.text(flags.verbose))
         .map(|failed| failed.unwrap_or(exit))
-}
-
-fn check(flags: &CheckFlags) -> anyhow::Result<u8> {
-    log(false);
-    let cancel = Cancel::default();
-    cancel.on_signals();
-    if !flags.schema {
-        return check_contents(flags, &cancel);
-    }
-    let report = Settings::load(flags.env_file.as_deref()).and_then(|settings| {
-        let work = check_schemas(settings, flags.tables.clone(), cancel.clone());
-        block(&cancel, work)
-    });
-    let exit = report.as_ref().map_or(0, |report| report.exit_code);
-    tell(report, flags.json, SchemaReport::text).map(|failed| failed.unwrap_or(exit))
-}
-
-fn check_contents(flags: &CheckFlags, cancel: &Cancel) -> anyhow::Result<u8> {
-    let (tables, repair) = (flags.tables.clone(), flags.repair);
-    let wanted = contents::Wanted { tables, repair, progress: Show::Auto };
-    let report = Settings::load(flags.env_file.as_deref())
-        .and_then(|settings| block(cancel, contents::check(settings, wanted, cancel.clone())));
-    let exit = report.as_ref().map_or(0, |report| report.exit_code);
-    tell(report, flags.json, ContentsReport::text).map(|failed| failed.unwrap_or(exit))
-}
-
-/// Prints what came out, as JSON or as text; answers the exit status of a failure that is told as JSON.
-fn tell<T: serde::Serialize>(
-    outcome: Result<T>,
-    json: bool,
-    text: impl Fn(&T) -> String,
-) -> anyhow::Result<Option<u8>> {
-    match (outcome, json) {
-        (Ok(report), true) => {
-            print(&(serde_json::to_string(&report).context("the report")? + "\n"))?;
-            Ok(None)
-        }
-        (Ok(report), false) => print(&text(&report)).map(|()| None),
-        (Err(failure), true) => {
-            print(&format!("{}\n", serde_json::json!({"error": Failure::from(&failure)})))?;
-            Ok(Some(failure.code().exit()))
-        }
-        (Err(failure), false) => Err(failure.into()),
-    }
 }
 
 fn begin(flags: &RunFlags) -> Result<Report> {
     #[cfg(feature = "failpoints")]
     flags.fail_at.iter().for_each(|place| crate::failpoint::arm(place));
     let options = flags.options()?;
-    let settings = Settings::load(flags.env_file.as_deref())?;
+    let settings = flags.output.settings()?;
     let cancel = Cancel::default();
     cancel.on_signals();
     drive(settings, options, &cancel)
@@ -322,30 +253,10 @@ fn show_schema(dialect: &str, init: bool) -> anyhow::Result<u8> {
     let dialect = match dialect.to_ascii_lowercase().as_str() {
         "sqlite" => Dialect::Sqlite,
         "mysql" | "mariadb" => Dialect::MariaDb,
-        _ => return Err(bad_value("--dialect", dialect, "mysql or sqlite").into()),
+        _ => return Err(bad_value("--dialect", dialect, "mysql | sqlite").into()),
     };
     let statements = schema::statements(dialect, &schema::Existing::new());
     let script = statements.iter().fold(String::new(), |text, sql| text + sql + ";\n\n");
     print(&if init { schema::init_script() } else { script })?;
     Ok(0)
-}
-
-/// Logs go to stderr.
-fn log(verbose: bool) {
-    let level = if verbose { tracing::Level::INFO } else { tracing::Level::WARN };
-    let logger = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    // Whoever embeds us may have set up logging already; theirs stands.
-    let _ = logger.try_init();
-}
-
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // A reader that went away (`| head`) is no failure of the sync.
-        Err(problem) if problem.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("writing to stdout"),
-    }
 }

@@ -94,12 +94,12 @@ impl Environment {
     pub(super) fn number(&self, key: &str, low: u64, high: u64) -> Result<u64> {
         let text = self.text(key);
         let number = text.parse().ok().filter(|number| (low..=high).contains(number));
-        number.ok_or_else(|| bad_value(key, &text, &format!("{low} to {high}")))
+        number.ok_or_else(|| bad_value(key, &text, &format!("{low} … {high}")))
     }
 
     pub(super) fn switch(&self, key: &str) -> Result<bool> {
         let text = self.text(key);
-        switched(&text).ok_or_else(|| bad_value(key, &text, "True or False"))
+        switched(&text).ok_or_else(|| bad_value(key, &text, "True | False"))
     }
 
     /// A value of an enumeration, in any letter case.

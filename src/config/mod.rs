@@ -225,7 +225,7 @@ impl Settings {
         let default_side = match env.text("DB_ENV").to_ascii_lowercase().as_str() {
             "remote" => Side::Remote,
             "local" => Side::Local,
-            other => return Err(bad_value("DB_ENV", other, "remote or local")),
+            other => return Err(bad_value("DB_ENV", other, "remote | local")),
         };
         let direction = env.text("DB_SYNC_DIRECTION");
         let direction =
@@ -271,12 +271,9 @@ pub fn bad_direction(key: &str, value: &str) -> SyncError {
     SyncError::new(error::BAD_DIRECTION).with("key", key).with("value", format!("{value:?}"))
 }
 
-/// `A, B or C`.
+/// `A | B | C`: in no language, as what is allowed stands in sentences of several.
 pub fn one_of(names: &[&str]) -> String {
-    match names {
-        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-        _ => names.concat(),
-    }
+    names.join(" | ")
 }
 
 /// What a switch's text says, in any letter case; none where it says neither.
@@ -306,7 +303,7 @@ fn address(env: &Environment, side: Side) -> Result<Address> {
                 ssl_ca: authority(env, &key("SSL_CA"))?,
             })))
         }
-        _ => Err(bad_value(&key("ENGINE"), &engine, "mysql or sqlite")),
+        _ => Err(bad_value(&key("ENGINE"), &engine, "mysql | sqlite")),
     }
 }
 
@@ -364,14 +361,14 @@ mod tests {
     #[test]
     fn a_bad_value_names_key_value_and_range() {
         for (key, value, allowed) in [
-            ("DB_SYNC_BATCH_SIZE", "0", "1 to 100000"),
-            ("DB_SYNC_PARALLEL", "two", "1 to 64"),
-            ("DB_READ_TIMEOUT", "601", "1 to 600"),
-            ("DB_SYNC_INTERVAL", "-5", "1 to 10080"),
-            ("DB_SYNC_TYPE", "PARTIAL", "FULL or INCREMENTAL"),
-            ("DB_SYNC_ENABLED", "maybe", "True or False"),
-            ("DB_REMOTE_PORT", "99999", "1 to 65535"),
-            ("DB_LOCAL_ENGINE", "oracle", "mysql or sqlite"),
+            ("DB_SYNC_BATCH_SIZE", "0", "1 … 100000"),
+            ("DB_SYNC_PARALLEL", "two", "1 … 64"),
+            ("DB_READ_TIMEOUT", "601", "1 … 600"),
+            ("DB_SYNC_INTERVAL", "-5", "1 … 10080"),
+            ("DB_SYNC_TYPE", "PARTIAL", "FULL | INCREMENTAL"),
+            ("DB_SYNC_ENABLED", "maybe", "True | False"),
+            ("DB_REMOTE_PORT", "99999", "1 … 65535"),
+            ("DB_LOCAL_ENGINE", "oracle", "mysql | sqlite"),
         ] {
             let error = with(key, value).unwrap_err();
             assert_eq!(error.code(), Code::Cfg002, "{key}");

@@ -60,6 +60,7 @@ use crate::endpoint::{Connection, Dialect, Endpoint, View};
 use crate::error::{Code, Result};
 use crate::failpoint::reach;
 use crate::model::{ForeignKey, PerSide, Reaction, Side};
+use crate::note;
 use crate::plan::merge::Write;
 use crate::plan::policy::{Direction, Strategy, SyncType};
 use crate::plan::schema_match::TablePair;
@@ -109,11 +110,7 @@ impl Options {
         let more = more || capture.is_some() || !tables.is_empty() || self.create_tables;
         let other = self.undo.is_some() || self.resolve.is_some();
         if self.apply.is_some() && (more || other) {
-            return Err(bad_value(
-                "apply",
-                "a plan",
-                "nothing else that says what to sync, and how",
-            ));
+            return Err(bad_value("apply", "a plan", note::ONLY_A_PLAN));
         }
         Ok(())
     }

@@ -54,13 +54,7 @@ impl Reviewed {
     /// # Errors
     /// `CFG_002` where it cannot be read, is no report of a dry run, or lists no rows.
     pub fn read(path: &Path) -> Result<Self> {
-        let bad = || {
-            bad_value(
-                "--apply",
-                &path.display().to_string(),
-                "what sync_db --dry-run --json printed",
-            )
-        };
+        let bad = || bad_value("--apply", &path.display().to_string(), note::A_PLAN);
         let mut text = String::new();
         let read = if path == Path::new("-") {
             std::io::stdin().read_to_string(&mut text)

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{moment, optional};
-use crate::config::bad_direction;
+use crate::config::{bad_direction, one_of};
 use crate::endpoint::sql::{SIGNED, TEXT, own};
 use crate::endpoint::{Connection, Dialect, Fault, RowFault};
 use crate::error::{self, Result, SyncError};
@@ -168,7 +168,7 @@ fn of_row(row: &Row) -> Stored {
         }),
     };
     let sync_type = text(2).parse().unwrap_or_else(|_| {
-        unclear.push((Setting::Type, bad(2, &SyncType::NAMES.join(", "))));
+        unclear.push((Setting::Type, bad(2, &one_of(SyncType::NAMES))));
         SyncType::Incremental
     });
     let direction = text(3).parse().unwrap_or_else(|_| {
@@ -177,7 +177,7 @@ fn of_row(row: &Row) -> Stored {
         Direction::Both
     });
     let strategy = text(4).parse().unwrap_or_else(|_| {
-        unclear.push((Setting::Conflict, bad(4, &Strategy::NAMES.join(", "))));
+        unclear.push((Setting::Conflict, bad(4, &one_of(Strategy::NAMES))));
         Strategy::RemoteWins
     });
     let priority = row[5].as_int().and_then(|priority| i64::try_from(priority).ok());

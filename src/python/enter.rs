@@ -58,17 +58,17 @@ impl Asked {
         let direction =
             direction.map(|text| text.parse().map_err(|_| bad_direction("direction", text)));
         Ok(Options {
-            sync_type: named("sync_type", self.sync_type.as_deref(), "FULL or INCREMENTAL")?,
+            sync_type: named("sync_type", self.sync_type.as_deref(), "FULL | INCREMENTAL")?,
             direction: direction.transpose()?,
             strategy: named(
                 "conflict",
                 self.conflict.as_deref(),
-                "REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL",
+                "REMOTE_WINS | LOCAL_WINS | SKIP | MANUAL",
             )?,
             capture: named(
                 "capture",
                 self.capture.as_deref(),
-                "auto, binlog, digest or watermark",
+                "auto | binlog | digest | watermark",
             )?,
             tables: self.tables.clone(),
             dry_run: self.dry_run,
@@ -78,7 +78,7 @@ impl Asked {
             apply: self.apply.as_deref().map(Reviewed::read).transpose()?.map(Arc::new),
             undo: self.undo.clone(),
             resolve: None,
-            progress: named("progress", self.progress.as_deref(), "auto, always or never")?
+            progress: named("progress", self.progress.as_deref(), "auto | always | never")?
                 .unwrap_or_default(),
             triggered_by: self.triggered_by.clone().unwrap_or_else(|| "MANUAL".to_owned()),
         })

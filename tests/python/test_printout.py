@@ -8,7 +8,7 @@ from django.utils.translation import trans_real
 from pytest_django import Settings
 
 from conftest import CHANGE, FAILURE, report_data, table_data
-from db_sync.printout import Line, Tone, report_lines
+from db_sync.printout import Line, Tone, report_lines, sentence
 from db_sync.report import SyncReport
 from test_locale import PO
 
@@ -108,3 +108,19 @@ def test_in_chinese_the_engines_sentences_too() -> None:
     assert "冲突 1  行数 110/110  校验一致  97 毫秒" in lines[1]
     assert lines[2] == "  SYNC_001: 表 products 在 LOCAL 上不存在。"
     assert lines[-1].startswith("FAILED: 表 1, REMOTE→LOCAL +3 ~2 -1")
+
+
+@pytest.mark.usefixtures("chinese")
+@pytest.mark.parametrize(
+    ("allowed", "said"), [("names of columns", "列名"), ("1 … 64", "1 … 64"), ("a | b", "a | b")]
+)
+def test_what_is_allowed_is_said_in_chinese_where_it_is_said_in_words(
+    allowed: str, said: str
+) -> None:
+    template = "Table {table}: {key} is {value}; allowed is {allowed}."
+    # Names are no words: a table may be called like one.
+    names = {"table": "error", "key": "ignore", "value": '"…"', "allowed": allowed}
+    with translation.override("zh-hans"):
+        told = sentence(template, names, "")
+    assert said in told
+    assert "error" in told

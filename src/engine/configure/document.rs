@@ -415,13 +415,13 @@ mod tests {
             "CFG_002: f, line 4: this entry names no table.",
             "CFG_002: f, line 5: sync_type says once more what another line has said.",
             "CFG_002: f, line 6: this entry names no table.",
-            "CFG_002: Table a: type is \"half\"; allowed is FULL or INCREMENTAL.",
+            "CFG_002: Table a: type is \"half\"; allowed is FULL | INCREMENTAL.",
             "CFG_004: direction of table a is \"master_to_slave\", which is no direction.",
-            "CFG_002: Table a: conflict is \"newest\"; allowed is REMOTE_WINS, LOCAL_WINS, SKIP or MANUAL.",
-            "CFG_002: Table c: priority is \"high\"; allowed is a whole number from -2147483648 to 2147483647.",
-            "CFG_002: Table c: enabled is \"perhaps\"; allowed is true or false.",
+            "CFG_002: Table a: conflict is \"newest\"; allowed is REMOTE_WINS | LOCAL_WINS | SKIP | MANUAL.",
+            "CFG_002: Table c: priority is \"high\"; allowed is -2147483648 … 2147483647.",
+            "CFG_002: Table c: enabled is \"perhaps\"; allowed is true | false.",
             "CFG_002: Table c: ignore is \"…\"; allowed is names of columns.",
-            "CFG_002: Table d: priority is \"2147483648\"; allowed is a whole number from -2147483648 to 2147483647.",
+            "CFG_002: Table d: priority is \"2147483648\"; allowed is -2147483648 … 2147483647.",
             "CFG_004: direction of table d is \"BOTH\", which is no direction.",
         ];
         assert_eq!(taken(text).2, expected);

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::config::{bad_direction, one_of, switched};
 use crate::error::{self, Result, SyncError};
 use crate::journal::settings::{Setting, TableSettings};
+use crate::note;
 use crate::plan::policy::{Strategy, SyncType};
 
 /// A value before it is understood.
@@ -67,10 +68,10 @@ pub fn put(table: &mut TableSettings, setting: Setting, given: &Given) -> Result
         Given::List(_) | Given::Other => "",
     };
     let refused = |allowed: &str| bad(table, setting, given, allowed);
-    let columns = || names(given).ok_or_else(|| refused("names of columns"));
+    let columns = || names(given).ok_or_else(|| refused(note::COLUMN_NAMES));
     match setting {
         Setting::Enabled => {
-            table.enabled = switched(text).ok_or_else(|| refused("true or false"))?;
+            table.enabled = switched(text).ok_or_else(|| refused("true | false"))?;
         }
         Setting::Type => {
             let read = text.parse().map_err(|_| refused(&one_of(SyncType::NAMES)));
@@ -87,7 +88,7 @@ pub fn put(table: &mut TableSettings, setting: Setting, given: &Given) -> Result
         }
         Setting::Priority => {
             // As wide as its column.
-            let range = format!("a whole number from {} to {}", i32::MIN, i32::MAX);
+            let range = format!("{} … {}", i32::MIN, i32::MAX);
             table.priority = text.parse::<i32>().map_err(|_| refused(&range))?.into();
         }
         Setting::Ignore => table.rules.ignore = columns()?,

@@ -1,14 +1,13 @@
 """`manage.py db_env`: which side the site works with, how both stand, and changing the side."""
 
 import errno
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, router
 from django.utils.translation import gettext as _
 
@@ -16,6 +15,7 @@ from db_sync import default_side, standing, switching
 from db_sync.addresses import of_side
 from db_sync.default_side import DefaultSide, NotTaken
 from db_sync.errors import SyncError
+from db_sync.management.engine_command import EngineCommand
 from db_sync.printout import Line, Tone, error_lines, failure
 from db_sync.report import ErrorReport
 from db_sync.standing import LastSync, Standing
@@ -25,7 +25,7 @@ from db_sync.switching import Refusal, waiting_conflicts, waiting_rows
 _GRACE = timedelta(minutes=2)
 
 
-class Command(BaseCommand):
+class Command(EngineCommand):
     """Shows both sides, and changes `DB_ENV` in `.env`.
 
     Ends with 1 where a side cannot be reached or a table not be compared, with 2 for wrong settings
@@ -34,8 +34,6 @@ class Command(BaseCommand):
     """
 
     help = _("Show both sides, and choose which of them the site works with (DB_ENV).")
-    # It is needed most where something is wrong.
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares the action and its flags.
@@ -47,12 +45,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--force", action="store_true", help=_("change the side without a look at either")
         )
-        parser.add_argument(
-            "--json", action="store_true", help=_("print one JSON object and nothing else")
-        )
-        parser.add_argument(
-            "--env-file", metavar="FILE", help=_("read the settings from here instead of .env")
-        )
+        self.add_output_flags(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Shows or changes the side.
@@ -79,9 +72,9 @@ class Command(BaseCommand):
     def _status(self, now: DefaultSide, options: dict[str, Any]) -> None:
         known = self._look(options)
         if options["json"]:
-            self._print_json({**_now(now), **_found(known)})
+            self.write_json({**_now(now), **_found(known)})
         else:
-            self._print((*_side_lines(now, known), *_sync_lines(now, known)))
+            self.write_lines((*_side_lines(now, known), *_sync_lines(now, known)))
         self._warn((*switching.elsewhere(now), *_late(now, known)))
         if any(side.error for side in known.sides.values()):
             raise CommandError(_("Not every side can be reached."), returncode=1)
@@ -122,7 +115,7 @@ class Command(BaseCommand):
         self, now: DefaultSide, options: dict[str, Any], words: str, *, switched: bool = False
     ) -> None:
         if options["json"]:
-            self._print_json({**_now(now), "switched": switched, "refused": []})
+            self.write_json({**_now(now), "switched": switched, "refused": []})
         else:
             self.stdout.write(words)
 
@@ -136,18 +129,10 @@ class Command(BaseCommand):
         if options["json"]:
             found = {} if known is None else _found(known)
             told = [asdict(refusal) for refusal in refusals]
-            self._print_json({**_now(now), **found, "switched": False, "refused": told})
+            self.write_json({**_now(now), **found, "switched": False, "refused": told})
         lines = [f"{refusal.message}\n  {refusal.hint}" for refusal in refusals]
         lines.append(_("DB_ENV stays %(side)s.") % {"side": now.side})
         return CommandError("\n".join(lines), returncode=refusals[0].status)
-
-    def _print(self, lines: Iterable[Line]) -> None:
-        styles = {Tone.WARNING: self.style.WARNING, Tone.BAD: self.style.ERROR}
-        for line in lines:
-            self.stdout.write(line.text, styles.get(line.tone))
-
-    def _print_json(self, told: dict[str, Any]) -> None:
-        self.stdout.write(json.dumps(told, ensure_ascii=False))
 
     def _warn(self, lines: Iterable[str]) -> None:
         for words in lines:

@@ -1,20 +1,20 @@
 """`manage.py sync_check`: whether the two sides go together."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from db_sync.contents import ContentsReport
 from db_sync.engine import check, check_schemas
 from db_sync.errors import SyncError
-from db_sync.printout import Line, Tone, contents_lines, failure, finding_lines
+from db_sync.management.engine_command import EngineCommand
+from db_sync.printout import Line, contents_lines, failure, finding_lines
 from db_sync.report import SchemaReport
 
 
-class Command(BaseCommand):
+class Command(EngineCommand):
     """Compares both sides' rows, or with `--schema` their definitions.
 
     Ends with 0 where both sides hold the same (with `--schema`: where every table can be synced),
@@ -23,8 +23,6 @@ class Command(BaseCommand):
     """
 
     help = _("Compare both sides' rows, or the tables' definitions, and tell what differs.")
-    # The engine says by itself what it misses.
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares the flags.
@@ -51,12 +49,7 @@ class Command(BaseCommand):
             metavar="NAME",
             help=_("check only this table; may be given again"),
         )
-        parser.add_argument(
-            "--json", action="store_true", help=_("print one JSON object and nothing else")
-        )
-        parser.add_argument(
-            "--env-file", metavar="FILE", help=_("read the settings from here instead of .env")
-        )
+        self.add_output_flags(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Compares and prints what was found.
@@ -74,15 +67,9 @@ class Command(BaseCommand):
         except SyncError as error:
             raise failure(error, self.stdout, as_json=options["json"]) from error
         if options["json"]:
-            self.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False))
+            self.write_json(report.as_dict())
         else:
-            styles = {
-                Tone.GOOD: self.style.SUCCESS,
-                Tone.WARNING: self.style.WARNING,
-                Tone.BAD: self.style.ERROR,
-            }
-            for line in lines:
-                self.stdout.write(line.text, styles.get(line.tone))
+            self.write_lines(lines)
         if report.exit_code:
             schema = _("Not every table can be synced.")
             words = schema if options["schema"] else _("Not everything is the same on both sides.")

@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from db_sync import _native
 from db_sync.engine import export_tables, import_tables, list_tables, set_table
 from db_sync.errors import SyncError
+from db_sync.management.engine_command import EngineCommand
 from db_sync.printout import failure, sentence, words_of
 from db_sync.report import ErrorReport, known
 
@@ -17,7 +18,7 @@ _RULES = ("ignore", "no_conflict")
 _KEYS = ("enabled", "type", "direction", "conflict", "priority", *_RULES)
 
 
-class Command(BaseCommand):
+class Command(EngineCommand):
     """Lists and changes the rows of `db_sync_config`.
 
     Ends with 2 for an unknown table (`CFG_003`), key or value (`CFG_002`, `CFG_004`); then nothing
@@ -25,8 +26,6 @@ class Command(BaseCommand):
     """
 
     help = _("List the tables that are synced, and change how they are.")
-    # The engine says by itself what it misses.
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares the actions.
@@ -49,12 +48,7 @@ class Command(BaseCommand):
         )
         giving = actions.add_parser("export", help=_("print the settings as import takes them"))
         for each in (listing, enabling, disabling, change, taking, giving):
-            each.add_argument(
-                "--json", action="store_true", help=_("print one JSON object and nothing else")
-            )
-            each.add_argument(
-                "--env-file", metavar="FILE", help=_("read the settings from here instead of .env")
-            )
+            self.add_output_flags(each)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Carries out the action.
@@ -72,7 +66,7 @@ class Command(BaseCommand):
         except SyncError as error:
             raise failure(error, self.stdout, as_json=options["json"]) from error
         if options["json"]:
-            self._print_json(answer)
+            self.write_json(answer)
         else:
             self._print(answer, options)
         if answer.get("errors"):
@@ -94,9 +88,6 @@ class Command(BaseCommand):
                 return set_table(options["table"], pairs, env_file=env_file)
             case _:
                 return set_table(options["table"], options["pairs"], env_file=env_file)
-
-    def _print_json(self, answer: dict[str, Any]) -> None:
-        self.stdout.write(json.dumps(answer, ensure_ascii=False))
 
     def _print(self, answer: dict[str, Any], options: dict[str, Any]) -> None:
         match options["action"]:

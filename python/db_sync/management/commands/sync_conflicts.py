@@ -5,15 +5,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from db_sync.engine import list_conflicts, resolve_conflict, show_conflict
 from db_sync.errors import SyncError
+from db_sync.management.engine_command import EngineCommand
 from db_sync.printout import failure, report_lines
 
 
-class Command(BaseCommand):
+class Command(EngineCommand):
     """Lists, shows and decides conflicts.
 
     `list` and `show` end with 0. `resolve` writes one version on both sides at once, and ends with
@@ -21,8 +22,6 @@ class Command(BaseCommand):
     """
 
     help = _("List, show and decide conflicts.")
-    # The engine says by itself what it misses.
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares the actions and their flags.
@@ -52,12 +51,7 @@ class Command(BaseCommand):
         for parser_of_one in (showing, resolving):
             parser_of_one.add_argument("id", type=int)
         for each in (listing, showing, resolving):
-            each.add_argument(
-                "--json", action="store_true", help=_("print one JSON object and nothing else")
-            )
-            each.add_argument(
-                "--env-file", metavar="FILE", help=_("read the settings from here instead of .env")
-            )
+            self.add_output_flags(each)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Does what is asked and prints what came of it.
@@ -85,7 +79,7 @@ class Command(BaseCommand):
             tables=options["tables"], decided=options["all"], env_file=options["env_file"]
         )
         if options["json"]:
-            self.stdout.write(json.dumps({"conflicts": found}, ensure_ascii=False))
+            self.write_json({"conflicts": found})
             return
         for conflict in found:
             self.stdout.write(_summary(conflict))
@@ -94,7 +88,7 @@ class Command(BaseCommand):
     def _show(self, options: dict[str, Any]) -> None:
         conflict = show_conflict(options["id"], env_file=options["env_file"])
         if options["json"]:
-            self.stdout.write(json.dumps(conflict, ensure_ascii=False))
+            self.write_json(conflict)
             return
         self.stdout.write(_summary(conflict))
         for differs, line in _side_by_side(conflict):
@@ -109,7 +103,7 @@ class Command(BaseCommand):
             env_file=options["env_file"],
         )
         if options["json"]:
-            self.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False))
+            self.write_json(report.as_dict())
         else:
             for line in report_lines(report, detailed=False):
                 self.stdout.write(line.text)

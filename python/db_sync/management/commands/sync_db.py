@@ -1,16 +1,15 @@
 """`manage.py sync_db`: one sync, now."""
 
-import json
 import signal
-from collections.abc import Iterable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from db_sync.engine import interrupted_report, sync
 from db_sync.errors import SyncError, error_from
-from db_sync.printout import Line, Tone, error_lines, failure, report_lines
+from db_sync.management.engine_command import EngineCommand
+from db_sync.printout import error_lines, failure, report_lines
 from db_sync.report import SyncReport
 
 _INTERRUPTED = {
@@ -22,7 +21,7 @@ _INTERRUPTED = {
 }
 
 
-class Command(BaseCommand):
+class Command(EngineCommand):
     """Syncs the two databases once and tells what was done.
 
     A run that is not wholly done ends in a `CommandError` with a `returncode`: 1 a table failed, 2
@@ -30,9 +29,6 @@ class Command(BaseCommand):
     a lock, 130 interrupted. From the command line that is the exit status; `call_command` raises
     it, after the report was printed.
     """
-
-    # The engine looks at everything itself, and its exit statuses tell more than a failed check.
-    requires_system_checks = ()
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Runs as this process's own command.
@@ -114,17 +110,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--force", action="store_true", help=_("do what a guard would refuse"))
         parser.add_argument(
-            "--json", action="store_true", help=_("print one JSON object and nothing else")
-        )
-        parser.add_argument(
             "--progress",
             default="auto",
             metavar="auto|always|never",
             help=_("show progress on stderr"),
         )
-        parser.add_argument(
-            "--env-file", metavar="FILE", help=_("read the settings from here instead of .env")
-        )
+        self.add_output_flags(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs the sync and prints its report.
@@ -168,22 +159,13 @@ class Command(BaseCommand):
 
     def _tell(self, report: SyncReport, options: dict[str, Any]) -> None:
         if options["json"]:
-            self.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False))
+            self.write_json(report.as_dict())
         elif options["verbosity"] > 0:
-            self._print(report_lines(report, detailed=options["verbosity"] > 1))
+            self.write_lines(report_lines(report, detailed=options["verbosity"] > 1))
         else:
             # Whoever wants no words wants those of failures all the same.
             for error in report.errors:
-                self._print(error_lines(error))
-
-    def _print(self, lines: Iterable[Line]) -> None:
-        styles = {
-            Tone.GOOD: self.style.SUCCESS,
-            Tone.WARNING: self.style.WARNING,
-            Tone.BAD: self.style.ERROR,
-        }
-        for line in lines:
-            self.stdout.write(line.text, styles.get(line.tone))
+                self.write_lines(error_lines(error))
 
 
 def _unfinished(report: SyncReport) -> str:

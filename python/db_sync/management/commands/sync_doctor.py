@@ -1,19 +1,19 @@
 """`manage.py sync_doctor`: what stands in the way of a sync, and what to do about it."""
 
-import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from db_sync import surroundings
 from db_sync.diagnosis import Diagnosis
 from db_sync.engine import diagnose
 from db_sync.errors import SyncError
-from db_sync.printout import Tone, diagnosis_lines, failure
+from db_sync.management.engine_command import EngineCommand
+from db_sync.printout import diagnosis_lines, failure
 
 
-class Command(BaseCommand):
+class Command(EngineCommand):
     """Looks at both sides, this machine, our own tables, the schedule and the queue.
 
     Writes nothing without `--fix`. Ends with 0 where nothing stops a sync, with 1 where something
@@ -21,8 +21,6 @@ class Command(BaseCommand):
     """
 
     help = _("Look for whatever stands in the way of a sync, and say what to do about it.")
-    # They are among what is looked at.
-    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares the flags.
@@ -35,12 +33,7 @@ class Command(BaseCommand):
             action="store_true",
             help=_("make our own tables, and put in order what dead runs have left"),
         )
-        parser.add_argument(
-            "--json", action="store_true", help=_("print one JSON object and nothing else")
-        )
-        parser.add_argument(
-            "--env-file", metavar="FILE", help=_("read the settings from here instead of .env")
-        )
+        self.add_output_flags(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Looks, mends where that is asked for, and prints what was found.
@@ -58,15 +51,9 @@ class Command(BaseCommand):
         except SyncError as error:
             raise failure(error, self.stdout, as_json=options["json"]) from error
         if options["json"]:
-            self.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False))
+            self.write_json(report.as_dict())
         else:
-            styles = {
-                Tone.GOOD: self.style.SUCCESS,
-                Tone.WARNING: self.style.WARNING,
-                Tone.BAD: self.style.ERROR,
-            }
-            for line in diagnosis_lines(report):
-                self.stdout.write(line.text, styles.get(line.tone))
+            self.write_lines(diagnosis_lines(report))
         if report.exit_code:
             raise CommandError(_("Something stops a sync."), returncode=report.exit_code)
 
