@@ -23,8 +23,15 @@ pub type Existing = BTreeMap<String, BTreeMap<String, Had>>;
 pub struct Had {
     /// Its type, in the server's words.
     pub declared: String,
+    /// Of text.
+    #[serde(default)]
+    pub collation: Option<String>,
     /// Whether each new row must name it: it takes no NULL, and nothing else says what it holds.
+    #[serde(default)]
     pub required: bool,
+    /// Whether the server sets it to the present moment whenever the row changes.
+    #[serde(default)]
+    pub touched: bool,
 }
 
 /// What a column of ours holds.
@@ -269,6 +276,8 @@ pub async fn existing(connection: &mut Connection, dialect: Dialect) -> Result<E
 pub fn columns(table: &Table) -> BTreeMap<String, Had> {
     let had = |column: &Column| Had {
         declared: column.declared.clone(),
+        collation: column.collation.clone(),
+        touched: column.touched,
         required: !(column.nullable || column.default.is_some() || column.counts)
             && column.computed.is_none(),
     };

@@ -96,41 +96,72 @@ fn upgrade(dialect: Dialect, table: &TableOf, columns: &BTreeMap<String, Had>) -
     });
     let modified = columns.iter().filter_map(|(column, had)| {
         let ours = table.columns.iter().find(|of| of.0 == column);
-        modification(dialect, table.name, (column, had), ours)
-            .map(|sql| format!("MODIFY COLUMN {sql}"))
+        modification(dialect, (column, had), ours).map(|sql| format!("MODIFY COLUMN {sql}"))
     });
-    // Text takes every script from here on, whatever the database's own character set. As one statement this is done whole or not
-    // at all.
-    let actions = ["DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci".to_owned()];
+    // New text takes every script, whatever the database's own character set, and is compared as the server compares. As one
+    // statement this is done whole or not at all.
+    let actions = ["DEFAULT CHARACTER SET utf8mb4".to_owned()];
     let actions: Vec<String> =
         actions.into_iter().chain(added).chain(modified).chain(indexes).collect();
     vec![format!("ALTER TABLE {name}\n  {}", actions.join(",\n  "))]
 }
 
-/// How a column that is there already has to change: it holds less than ours does, or each new row would have to name it and ours
-/// do not.
+/// How a column that is there already has to change: it holds less than ours does, each new row would have to name it and ours do
+/// not, or it moves by itself. What serves as it is stays as it is: queries of users know its type and its collation.
 fn modification(
     dialect: Dialect,
-    table: &str,
     (name, had): (&str, &Had),
     ours: Option<&ColumnOf>,
 ) -> Option<String> {
     let stays = |rest: &str| format!("{} {} {rest}", dialect.quote(name), had.declared);
     let Some(column) = ours else { return had.required.then(|| stays("NULL")) };
-    let narrow = match (table, column.0) {
-        (_, "table_name") | ("db_sync_log", "status" | "sync_type" | "error_message") => true,
-        ("db_sync_log", "duration") => had.declared.to_lowercase().contains("int"),
-        _ => false,
-    };
-    match *column {
-        ColumnOf(_, _, nullable, _) if narrow || (nullable && had.required) => {
-            Some(definition(dialect, column))
+    let ColumnOf(_, holds, nullable, default) = *column;
+    match holds {
+        _ if had.is_narrower_than(holds) || (nullable && had.required) => {
+            let holds = if matches!(holds, Name) { Short(100) } else { holds };
+            Some(definition(dialect, &ColumnOf(column.0, holds, nullable, default)))
+        }
+        Moment(_) if had.touched && column.0 != "updated_at" => {
+            let digits = had.declared.find('(').map_or("", |at| &had.declared[at..]);
+            Some(stays(&format!("NOT NULL DEFAULT CURRENT_TIMESTAMP{digits}")))
         }
         // Each row that we write names its moments.
-        ColumnOf(_, holds, _, Some(default)) if had.required && !matches!(holds, Moment(_)) => {
-            Some(stays(&format!("NOT NULL DEFAULT {default}")))
+        Moment(_) => None,
+        _ => default
+            .filter(|_| had.required)
+            .map(|default| stays(&format!("NOT NULL DEFAULT {default}"))),
+    }
+}
+
+impl Had {
+    /// Whether it does not take all that a column of ours takes. What it says of types that nobody would have given it, it need
+    /// not know.
+    fn is_narrower_than(&self, holds: Holds) -> bool {
+        let declared = self.declared.to_lowercase();
+        let letters = match &self.collation {
+            None => false,
+            // Names of tables are letters of the first plane.
+            Some(collation) => {
+                !collation.starts_with("utf8")
+                    || !matches!(holds, Name) && !collation.starts_with("utf8mb4")
+            }
+        };
+        let length = || -> Option<u16> {
+            let inner =
+                declared.strip_prefix("varchar(").or_else(|| declared.strip_prefix("char("))?;
+            inner.trim_end_matches(')').parse().ok()
+        };
+        match holds {
+            Short(needed) => {
+                letters
+                    || declared.starts_with("enum")
+                    || length().is_some_and(|length| length < needed)
+            }
+            Name => letters || length().is_some_and(|length| length < 100),
+            LongText => letters || declared != "longtext",
+            Seconds => declared.contains("int"),
+            _ => false,
         }
-        _ => None,
     }
 }
 
@@ -223,7 +254,20 @@ mod tests {
     }
 
     fn had(declared: &str, required: bool) -> Had {
-        Had { declared: declared.to_owned(), required }
+        Had { declared: declared.to_owned(), required, ..Had::default() }
+    }
+
+    fn text(declared: &str, collation: &str) -> Had {
+        Had { collation: Some(collation.to_owned()), ..had(declared, false) }
+    }
+
+    /// What becomes of the log's columns.
+    fn modified(columns: &[(&str, Had)]) -> Vec<String> {
+        let [sql] = &statements(Dialect::MariaDb, &with_old_log(columns))[..] else {
+            panic!("one statement")
+        };
+        let lines = sql.lines().filter_map(|line| line.trim().strip_prefix("MODIFY COLUMN "));
+        lines.map(|line| line.trim_end_matches(',').to_owned()).collect()
     }
 
     fn with_old_log(columns: &[(&str, Had)]) -> Existing {
@@ -259,31 +303,68 @@ mod tests {
 
     #[test]
     fn columns_that_a_new_row_would_have_to_name_need_no_name_any_more() {
-        let older = with_old_log(&[
+        let columns = [
             ("id", had("int(11)", false)),
             ("duration", had("int(11)", true)),
             ("rows_inserted", had("int(11)", true)),
             ("created_at", had("datetime(6)", true)),
             ("operator", had("varchar(7)", true)),
             ("remark", had("text", false)),
-        ]);
-        let [sql] = &statements(Dialect::MariaDb, &older)[..] else { panic!("one statement") };
-        let modified: Vec<&str> =
-            sql.lines().filter(|line| line.contains("MODIFY")).map(str::trim).collect();
+        ];
         assert_eq!(
-            modified,
+            modified(&columns),
             [
-                "MODIFY COLUMN `duration` decimal(12,3) NULL,",
-                "MODIFY COLUMN `operator` varchar(7) NULL,",
-                "MODIFY COLUMN `rows_inserted` int(11) NOT NULL DEFAULT 0,",
+                "`duration` decimal(12,3) NULL",
+                "`operator` varchar(7) NULL",
+                "`rows_inserted` int(11) NOT NULL DEFAULT 0",
             ]
         );
     }
 
     #[test]
-    fn a_duration_with_a_fraction_stays_as_it_is() {
-        let older = with_old_log(&[("duration", had("double", false))]);
-        let [sql] = &statements(Dialect::MySql, &older)[..] else { panic!("one statement") };
-        assert!(!sql.contains("duration"));
+    fn what_is_too_narrow_becomes_wider() {
+        let columns = [
+            ("table_name", text("varchar(50)", "utf8mb4_general_ci")),
+            ("status", text("enum('SUCCESS','FAILED')", "utf8mb4_general_ci")),
+            ("error_message", text("text", "latin1_swedish_ci")),
+            ("sync_type", text("char(4)", "utf8mb4_bin")),
+            ("duration", had("int(11)", false)),
+        ];
+        assert_eq!(
+            modified(&columns),
+            [
+                "`duration` decimal(12,3) NULL",
+                "`error_message` longtext NULL",
+                "`status` varchar(20) NOT NULL",
+                "`sync_type` varchar(20) NULL",
+                "`table_name` varchar(100) NOT NULL",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_serves_stays_as_it_is() {
+        let columns = [
+            ("table_name", text("varchar(100)", "utf8mb3_general_ci")),
+            ("status", text("varchar(30)", "utf8mb4_general_ci")),
+            ("error_message", text("longtext", "utf8mb4_unicode_ci")),
+            ("duration", had("double", false)),
+            ("start_time", had("timestamp", false)),
+        ];
+        assert_eq!(modified(&columns), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn a_moment_that_moves_with_every_change_is_stopped() {
+        let touched = |declared| Had { touched: true, ..had(declared, false) };
+        let columns =
+            [("created_at", touched("timestamp(6)")), ("start_time", touched("timestamp"))];
+        assert_eq!(
+            modified(&columns),
+            [
+                "`created_at` timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)",
+                "`start_time` timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP",
+            ]
+        );
     }
 }
