@@ -265,7 +265,7 @@ sentences! {
     /// Nothing was heard for too long.
     TIMEOUT = DbConn002,
         "{side} at {address} did not answer within {seconds} s.",
-        "Check the network, or raise DB_CONNECT_TIMEOUT or DB_READ_TIMEOUT (1–600 seconds).";
+        "Check the network, and whether somebody has locked whole tables; or raise DB_CONNECT_TIMEOUT or DB_READ_TIMEOUT (1–600 seconds).";
     /// TLS was asked for and cannot be had.
     NO_TLS = DbConn001,
         "No TLS connection to {side} at {address}: {reason}.",
@@ -274,6 +274,10 @@ sentences! {
     REFUSED = DbConn003,
         "{side} at {address} refused user {user}.",
         "Check DB_{side}_USER and DB_{side}_PASSWORD, and that this user may connect from this host.";
+    /// A known user who has nothing to do with the database.
+    NOT_ADMITTED = DbConn003,
+        "{side} at {address} knows user {user}, who has no rights on database {database}.",
+        "Check DB_{side}_NAME; python manage.py sync_doctor (or db-sync doctor) shows the GRANT that is missing.";
     /// The database does not exist.
     NO_DATABASE = DbConn004,
         "There is no database {database} on {side} at {address}.",
@@ -303,6 +307,10 @@ sentences! {
     KEYS_DIFFER = Sync001,
         "Table {table}: the key is ({remote}) on REMOTE and ({local}) on LOCAL.",
         "Give both tables the same primary key.";
+    /// A key that is left out.
+    IGNORED_KEY = Sync001,
+        "Table {table}: the key ({columns}) is never synced, and no other key identifies the rows.",
+        "Take its columns out of ignore: python manage.py sync_config set {table} ignore=… (or db-sync config set); or give the table a unique key of other columns.";
     /// Types that cannot hold each other's values.
     TYPES_DIFFER = Sync003,
         "Table {table}: column {column} is {remote} on REMOTE and {local} on LOCAL, which cannot hold the same values.",
@@ -339,7 +347,7 @@ sentences! {
     /// A missing parent.
     FOREIGN_KEY = Sync004,
         "Table {table}, row {key}: a row that it refers to is missing on {side}.",
-        "Sync the table that it refers to as well, or repair the reference; the row was left as it is on both sides.";
+        "Sync the table that it refers to as well; where that row was deleted, bring it back or decide the conflict (python manage.py sync_conflicts list, or db-sync conflicts list). The row was left as it is on both sides.";
     /// A parent with children.
     HAS_CHILDREN = Sync004,
         "Table {table}, row {key}: other rows on {side} still refer to it, and nothing says that they should go or change.",
@@ -373,7 +381,7 @@ sentences! {
     /// Conflicts wait.
     CONFLICTS_WAIT = Sync007,
         "Table {table}: {count} conflict(s) wait for a decision.",
-        "Look at them in db_sync_conflict. Make both rows alike, or choose a strategy with --conflict, which then decides all of them.";
+        "python manage.py sync_conflicts list (or db-sync conflicts list, or the admin) shows them, resolve decides one; --conflict with another strategy decides all of them.";
     /// The share of deletions.
     TOO_MANY_DELETES = Sync008,
         "Table {table}: this run would delete {count} of {rows} rows on {side}, more than the allowed {percent} %.",
@@ -452,7 +460,7 @@ sentences! {
     /// A bad value.
     BAD_VALUE = Cfg002,
         "{key} is {value}; allowed is {allowed}.",
-        "Correct {key} in .env, in the environment, on the command line or in db_sync_config.";
+        "Correct {key} where it was given: on the command line, in .env or the environment, or in db_sync_config.";
     /// A bad row of ours.
     BAD_ROW = Cfg002,
         "{key} of table {table} in db_sync_config is {value}; allowed is {allowed}.",
@@ -460,7 +468,7 @@ sentences! {
     /// A `.env` that is not there.
     NO_ENV_FILE = Cfg002,
         "The file {path} does not exist.",
-        "Correct --env-file.";
+        "Create it with the keys that the README lists, or name another one with --env-file.";
     /// A certificate that is not there.
     NO_AUTHORITY = Cfg002,
         "{key} is {path}, which cannot be read: {reason}.",
@@ -469,6 +477,10 @@ sentences! {
     BAD_ENV_FILE = Cfg002,
         "{path} cannot be read: {reason}.",
         "Correct the file; each line is KEY=value.";
+    /// A line of `.env` that cannot be read.
+    BAD_ENV_LINE = Cfg002,
+        "Line {line} of {path} cannot be read.",
+        "Put the value into quotes, and close them: KEY='value'.";
     /// Both sides the same.
     SAME_DATABASE = Cfg002,
         "REMOTE and LOCAL are the same database ({address}).",
@@ -476,7 +488,7 @@ sentences! {
     /// A table nobody configured.
     NOT_CONFIGURED = Cfg003,
         "There is no configuration for table {table}.",
-        "Use a table of db_sync_config; a table that exists on both sides can be added there.";
+        "python manage.py sync_config list (or db-sync config list) shows the configured tables; sync_config enable {table} adds one that exists.";
     /// No table at all.
     NOTHING_TO_SYNC = Cfg003,
         "There is no table to sync: db_sync_config names none, and REMOTE and LOCAL have none in common that is not excluded.",
@@ -493,6 +505,10 @@ sentences! {
     NO_SUCH_COLUMN = Cfg002,
         "Table {table} has no column {column}, on either side.",
         "Correct the name in {key}; nothing was changed.";
+    /// A rule that leaves rows without a key.
+    KEY_NEEDED = Cfg002,
+        "Table {table}: without {columns} nothing identifies its rows.",
+        "Leave out of ignore what the key consists of, or give the table a unique key of other columns first; nothing was changed.";
     /// A table that is nowhere.
     NO_SUCH_TABLE = Cfg003,
         "There is no table {table}, on either side.",
@@ -505,6 +521,10 @@ sentences! {
     NO_DOCUMENT = Cfg002,
         "{path} cannot be read: {reason}.",
         "Name a file as sync_config export writes it, or - for standard input.";
+    /// A plan that cannot be read.
+    NO_PLAN_FILE = Cfg002,
+        "{path} cannot be read: {reason}.",
+        "Name a file with what sync_db --dry-run --json printed, or - for standard input.";
     /// No YAML.
     BAD_YAML = Cfg002,
         "{path}, line {line}: this is no YAML that can be read: {reason}.",
@@ -562,6 +582,10 @@ sentences! {
     SERVER_ERROR = Sync001,
         "{side} answered error {number} while the sync was at {operation}: {reason}.",
         "Look the number up in the server's documentation; the sync can be run again safely.";
+    /// An older installation's table that takes no change.
+    CANNOT_UPGRADE = Sync001,
+        "{table} of an older installation cannot be brought up to date: {reason}.",
+        "python manage.py sync_doctor (or db-sync doctor) shows the statement that has to succeed; a foreign key or a CHECK of your own on that table may be in its way.";
     /// Our own table holds something that we did not write.
     DAMAGED = Sync010,
         "The sync's own record of table {table} cannot be read.",

@@ -89,6 +89,8 @@ notes! {
     COMPUTED = "Column {column} is computed on {side} only, so it is not synced.";
     /// Different keys.
     KEYS = "The key is ({remote}) on REMOTE and ({local}) on LOCAL, so rows cannot be paired.";
+    /// A key that is left out.
+    IGNORED_KEY = "The key ({columns}) is never synced, by the table's column rules, and no other key identifies the rows.";
     /// No key.
     NO_KEY = "There is no primary key and no unique key of NOT NULL columns on {side}: only a one-way FULL can sync the table, as a counted bag of rows.";
     /// Types that exclude each other.

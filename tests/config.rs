@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use db_sync::engine::cancel::Cancel;
 use db_sync::engine::configure::{self, Changes, Exported, Listing, document};
 use db_sync::engine::drive::block;
-use db_sync::error::{Result, SyncError};
+use db_sync::error::{Code, Result, SyncError};
 use serde_json::{Value as Json, json};
 
 use crate::support::database::{Place, Rows};
-use crate::support::pairing::written;
+use crate::support::pairing::{options, written};
 use crate::support::{Pair, each_pairing, eventually};
 
 const TABLES: &str = "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, a VARCHAR(20), B VARCHAR(20)); \
@@ -271,8 +271,8 @@ fn remote_is_asked_for_what_local_does_not_know() {
     }
     // A rule may outlive its column, and a row its table.
     pair.remote.sql("DROP TABLE there");
-    assert_eq!(near("t", &["ignore=far,id"]).unwrap_err().code().as_str(), "DB_CONN_001");
-    assert_eq!(near("t", &["ignore=FAR,id"]).unwrap().exit_code, 0);
+    assert_eq!(near("t", &["ignore=far,a"]).unwrap_err().code().as_str(), "DB_CONN_001");
+    assert_eq!(near("t", &["ignore=FAR,a"]).unwrap().exit_code, 0);
     assert_eq!(near("there", &["enabled=no"]).unwrap().exit_code, 0);
     assert_eq!(rows(&pair)[1], "there 0 INCREMENTAL BOTH REMOTE_WINS 0");
 }
@@ -361,6 +361,69 @@ fn a_row_that_cannot_be_understood_is_told_and_can_be_mended() {
     pair.local.sql("UPDATE db_sync_config SET table_name='*', conflict_resolution='newest' WHERE table_name='t'");
     assert_eq!(codes(&set(&pair, "t", &["priority=1"])), ["CFG_002"]);
     assert_eq!(codes(&set(&pair, "u", &["priority=1"])), Vec::<&str>::new());
+}
+
+#[test]
+fn the_row_of_a_new_server_leaves_the_word_to_the_environment() {
+    let pair = Pair::of("SQLITE", "SQLITE");
+    pair.both(TABLES);
+    // As the script for new servers makes it.
+    set(&pair, "*", &["enabled=true"]);
+    assert_eq!(rows(&pair), ["* 1 INCREMENTAL BOTH REMOTE_WINS 0"]);
+    let one_way = [
+        ("DB_SYNC_DIRECTION", "REMOTE_TO_LOCAL"),
+        ("DB_SYNC_TYPE", "FULL"),
+        ("DB_SYNC_CONFLICT", "MANUAL"),
+    ];
+    pair.try_sync(options(""), &one_way).unwrap();
+    assert!(rows(&pair).contains(&"t 1 FULL REMOTE_TO_LOCAL MANUAL 0".to_owned()));
+    // What the row says otherwise goes before the environment.
+    pair.local.sql("DELETE FROM db_sync_config WHERE table_name<>'*'");
+    set(&pair, "*", &["conflict=LOCAL_WINS"]);
+    pair.try_sync(options(""), &one_way).unwrap();
+    assert!(rows(&pair).contains(&"t 1 FULL REMOTE_TO_LOCAL LOCAL_WINS 0".to_owned()));
+}
+
+#[test]
+fn a_row_that_cannot_be_understood_stops_only_who_uses_it() {
+    let pair = Pair::of("SQLITE", "SQLITE");
+    pair.both(TABLES);
+    pair.sync("");
+    pair.local.sql("UPDATE db_sync_config SET sync_direction='bidirectional' WHERE table_name='t'");
+    let code = |flags: &str| pair.try_sync(options(flags), &[]).map_err(|error| error.code());
+    assert_eq!(code("").unwrap_err(), Code::Cfg004);
+    assert_eq!(code("--table t").unwrap_err(), Code::Cfg004);
+    assert_eq!(code("--table t --type FULL").unwrap_err(), Code::Cfg004);
+    assert_eq!(code("--table u").unwrap().exit_code, 0);
+    assert_eq!(code("--direction BOTH").unwrap().exit_code, 0);
+    pair.local.sql("UPDATE db_sync_config SET sync_enabled=0 WHERE table_name='t'");
+    assert_eq!(code("").unwrap().exit_code, 0);
+}
+
+#[test]
+fn a_key_that_rows_are_known_by_is_never_left_out() {
+    let pair = Pair::of("SQLITE", "SQLITE");
+    pair.both(
+        "CREATE TABLE k (id INTEGER NOT NULL PRIMARY KEY, v VARCHAR(20)); \
+        CREATE TABLE n (id INTEGER NOT NULL PRIMARY KEY, code VARCHAR(20) NOT NULL UNIQUE)",
+    );
+    pair.sync("");
+    let refused = set(&pair, "k", &["ignore=v,ID"]);
+    assert_eq!(codes(&refused), ["CFG_002"], "{refused:#?}");
+    assert!(refused.errors[0].message.contains("without id"), "{refused:#?}");
+    // Rows that have a name of their own can be numbered by each side as it likes.
+    assert_eq!(set(&pair, "n", &["ignore=id"]).exit_code, 0);
+    pair.remote.sql("INSERT INTO n VALUES (7,'a')");
+    pair.local.sql("INSERT INTO n VALUES (7,'b')");
+    assert_eq!(pair.sync("").exit_code, 0);
+    pair.assert_same("SELECT code FROM n ORDER BY code");
+    // A row that somebody made by hand is told for what it is, with no advice to change keys.
+    pair.local
+        .sql("UPDATE db_sync_config SET column_rules='{\"ignore\":[\"id\"]}' WHERE table_name='k'");
+    let report = pair.try_sync(options("--table k"), &[]).unwrap();
+    let error = report.errors.first().unwrap();
+    assert_eq!((error.code, report.exit_code), ("SYNC_001", 1), "{report:#?}");
+    assert!(error.message.contains("the key (id) is never synced"), "{error:#?}");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Conflicts that a person decides.
 
 use db_sync::engine::Options;
-use db_sync::engine::resolve::Verdict;
+use db_sync::engine::cancel::Cancel;
+use db_sync::engine::drive::block;
+use db_sync::engine::resolve::{self, Verdict};
+use db_sync::error::Code;
 use db_sync::model::Side;
 use db_sync::report::Report;
 
@@ -250,4 +253,12 @@ fn nobody_decides_between_versions_that_nobody_looked_at() {
         assert_eq!(decided.exit_code, 0, "{}: {decided:#?}", pair.name);
         assert_eq!(pair.remote.cell("SELECT v FROM t WHERE id=1"), "a", "{}", pair.name);
     });
+}
+
+#[test]
+fn where_nothing_was_ever_synced_there_is_no_conflict_to_show() {
+    let pair = Pair::of("MARIADB", "SQLITE");
+    let (settings, cancel) = (pair.settings(&[]).unwrap(), Cancel::default());
+    let shown = block(&cancel, resolve::show(settings, 1)).unwrap_err();
+    assert_eq!(shown.code(), Code::Cfg002, "{shown}");
 }

@@ -1,7 +1,7 @@
 //! Tables that one side lacks, made from the other side's definition.
 
-use crate::support::Pair;
 use crate::support::pairing::table;
+use crate::support::{Pair, each_pairing};
 
 const SERVER: &str = "CREATE TABLE maker (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, name VARCHAR(80) NOT NULL, \
     country CHAR(2) NOT NULL DEFAULT 'de', UNIQUE KEY by_name (name), KEY by_country (country)) DEFAULT CHARSET=utf8mb4; \
@@ -221,4 +221,20 @@ fn names_of_any_kind_work() {
         }
         pair.assert_settled("");
     }
+}
+
+#[test]
+fn a_table_without_a_key_is_told_and_not_registered() {
+    each_pairing(|pair| {
+        pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY)");
+        pair.remote.sql("CREATE TABLE loose (v VARCHAR(20)); INSERT INTO loose VALUES ('a')");
+        let report = pair.sync("--create-tables");
+        let loose = table(&report, "loose");
+        assert_eq!(loose.error.as_ref().map(|error| error.code), Some("SYNC_006"), "{report:#?}");
+        assert_eq!((report.exit_code, &loose.create[..]), (1, &[][..]), "{report:#?}");
+        let registered = "SELECT COUNT(*) FROM db_sync_config WHERE table_name='loose'";
+        assert_eq!(pair.local.cell(registered), "0", "{}", pair.name);
+        // The next run has nothing to do with it.
+        assert_eq!(pair.sync("").exit_code, 0, "{}", pair.name);
+    });
 }

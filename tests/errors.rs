@@ -636,3 +636,22 @@ fn a_dry_run_leaves_no_trace_in_the_binary_log() {
     assert!(events(0) > 0);
     assert_eq!([pair.remote.cell(tables), pair.local.cell(tables)], ["1", "1"]);
 }
+
+#[test]
+fn a_run_that_does_not_reach_remote_is_in_the_log() {
+    for pair in [Pair::of("MARIADB", "MARIADB2"), Pair::of("MARIADB", "SQLITE")] {
+        pair.both("CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY)");
+        let away = [("DB_REMOTE_PORT", "1"), ("DB_CONNECT_TIMEOUT", "1")];
+        // Nothing is made for it.
+        pair.try_sync(options(""), &away).unwrap_err();
+        pair.sync("");
+        let rows = "SELECT table_name, sync_type, sync_direction, status, error_code FROM db_sync_log WHERE run_id IS NOT NULL AND status<>'SUCCESS'";
+        assert!(pair.local.sql(rows).is_empty(), "{}", pair.name);
+        pair.try_sync(options("--dry-run"), &away).unwrap_err();
+        assert!(pair.local.sql(rows).is_empty(), "{}", pair.name);
+        pair.try_sync(options("--type FULL"), &away).unwrap_err();
+        let told = ["*", "FULL", "BOTH", "FAILED", "DB_CONN_001"].map(|cell| Some(cell.to_owned()));
+        assert_eq!(pair.local.sql(rows), [told], "{}", pair.name);
+        pair.assert_settled("");
+    }
+}

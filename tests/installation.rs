@@ -52,6 +52,73 @@ fn an_older_installation_is_upgraded_in_place_and_loses_no_row() {
     });
 }
 
+/// An older installation on a server, and a row to sync.
+fn older(pair: Pair) -> Pair {
+    pair.both(TABLE);
+    let older = OLDER.replace("{auto}", "AUTO_INCREMENT");
+    pair.local.sql(&older.replace("{status}", "ENUM('SUCCESS','FAILED','RUNNING')"));
+    pair.remote.sql("INSERT INTO t VALUES (1,'theirs')");
+    pair
+}
+
+#[test]
+fn what_serves_as_it_is_stays_also_with_a_foreign_key_on_it() {
+    let pairs = [Some(Pair::of("MARIADB2", "MARIADB")), Pair::try_of("MARIADB", "MYSQL")];
+    for pair in pairs.into_iter().flatten().map(older) {
+        pair.local.sql(
+            "ALTER TABLE db_sync_log ADD FOREIGN KEY (table_name) REFERENCES db_sync_config (table_name)",
+        );
+        let collation = "SELECT collation_name FROM information_schema.columns WHERE table_schema=DATABASE() \
+            AND table_name='db_sync_config' AND column_name='table_name'";
+        let before = pair.local.cell(collation);
+        let report = pair.sync("");
+        assert_eq!(report.status, "SUCCESS", "{report:#?}");
+        assert_eq!(pair.local.cell(collation), before);
+        pair.assert_settled("");
+    }
+}
+
+#[test]
+fn what_an_older_module_wrote_down_is_never_changed() {
+    let pair = older(Pair::of("MARIADB", "MARIADB2"));
+    pair.local.sql(
+        "ALTER TABLE db_sync_log MODIFY start_time TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP; \
+         INSERT INTO db_sync_log (id, table_name, status, start_time) VALUES (10,'t','RUNNING','2023-05-05 00:00:00')",
+    );
+    let rows = "SELECT id, status, start_time, duration, error_message FROM db_sync_log WHERE id<=10 ORDER BY id";
+    let before = pair.local.sql(rows);
+    assert_eq!(pair.sync("").status, "SUCCESS");
+    assert_eq!(pair.sync("").status, "SUCCESS");
+    assert_eq!(pair.local.sql(rows), before);
+    // The first one's own moments do not move when it ends.
+    let late = "SELECT COUNT(*) FROM db_sync_log WHERE id>10 AND ABS(TIMESTAMPDIFF(SECOND,start_time,created_at))>1";
+    assert_eq!(pair.local.cell(late), "0");
+}
+
+#[test]
+fn first_runs_at_the_same_time_upgrade_an_older_installation_once() {
+    for pair in [older(Pair::of("MARIADB2", "MARIADB")), Pair::of("SQLITE", "SQLITE")] {
+        if pair.local.is_file() {
+            pair.both(TABLE);
+            let older = OLDER.replace("{auto}", "AUTOINCREMENT").replace("{status}", "VARCHAR(10)");
+            pair.local.sql(&older.replace("INTEGER NOT NULL PRIMARY KEY", "INTEGER PRIMARY KEY"));
+        }
+        let codes = std::thread::scope(|scope| {
+            let runs: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| pair.try_sync(options(""), &[]).map(|report| report.exit_code))
+                })
+                .collect();
+            runs.into_iter().map(|run| run.join().unwrap()).collect::<Vec<_>>()
+        });
+        for code in codes {
+            // Who finds another one at work on the table says so.
+            assert!(matches!(code, Ok(0 | 4)), "{}: {code:?}", pair.name);
+        }
+        pair.assert_settled("");
+    }
+}
+
 #[test]
 fn tables_that_differ_in_letter_case_alone_are_two_tables() {
     let pair = Pair::of("MARIADB", "MARIADB2");

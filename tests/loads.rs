@@ -1,9 +1,11 @@
 //! The first load of empty tables, several rows at once and nothing looked after meanwhile.
 
+use db_sync::engine::cancel::Cancel;
+use db_sync::engine::drive::drive;
 use db_sync::report::Report;
 
-use crate::support::each_pairing;
 use crate::support::pairing::{Pair, options, table};
+use crate::support::{each_pairing, eventually};
 
 /// With batches of one row every table of two rows is large.
 fn load(pair: &Pair, flags: &str) -> Report {
@@ -20,6 +22,35 @@ const SHOP: &str = "CREATE TABLE kind (id INTEGER NOT NULL PRIMARY KEY, name VAR
     CREATE TABLE item (id INTEGER NOT NULL PRIMARY KEY, kind_id INTEGER NOT NULL, name VARCHAR(20), \
     FOREIGN KEY (kind_id) REFERENCES kind (id)); \
     CREATE TABLE part (code VARCHAR(20) NOT NULL PRIMARY KEY, item_id INTEGER, FOREIGN KEY (item_id) REFERENCES item (id))";
+
+#[test]
+fn a_load_that_is_told_to_stop_says_what_came() {
+    let pair = Pair::of("SQLITE", "SQLITE");
+    pair.both("CREATE TABLE a (id INTEGER NOT NULL PRIMARY KEY); CREATE TABLE b (id INTEGER NOT NULL PRIMARY KEY, v TEXT)");
+    pair.sync("--dry-run");
+    let numbers = "INSERT INTO {table} WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{rows}) SELECT {cells} FROM n";
+    let fill = |table: &str, rows: &str, cells: &str| {
+        let sql = numbers.replace("{table}", table).replace("{rows}", rows);
+        pair.remote.sql(&sql.replace("{cells}", cells));
+    };
+    fill("a", "2000", "i");
+    fill("b", "400000", "i, 'row '||i");
+    let cancel = Cancel::default();
+    let report = std::thread::scope(|scope| {
+        let settings = pair.settings(&[]).unwrap();
+        let run = scope.spawn(|| drive(settings, options("--type FULL"), &cancel));
+        eventually("the first table came", || pair.local.cell("SELECT COUNT(*) FROM a") == "2000");
+        cancel.cancel();
+        run.join().unwrap().unwrap()
+    });
+    assert_eq!(report.exit_code, 130, "{report:#?}");
+    assert_eq!(table(&report, "a").remote_to_local.inserted, 2000, "{report:#?}");
+    let logged = "SELECT rows_inserted FROM db_sync_log WHERE table_name='a' AND sync_direction='REMOTE_TO_LOCAL'";
+    assert_eq!(pair.local.cell(logged), "2000");
+    pair.sync("");
+    pair.assert_same("SELECT id, v FROM b ORDER BY id");
+    pair.assert_settled("");
+}
 
 #[test]
 fn tables_with_relations_come_at_once() {

@@ -137,8 +137,9 @@ def control_statements(dialect: str, existing: str) -> list[str]:
     Args:
         dialect: `mysql` or `sqlite`.
         existing: A JSON object of the `db_sync_…` tables that exist: by name, each an object of
-            its columns by name, each an object with the keys `declared` (its type) and `required`
-            (whether a new row has to name it).
+            its columns by name, each an object with the keys `declared` (its type), `collation` (of
+            text), `required` (whether a new row has to name it) and `touched` (whether the server
+            sets it whenever the row changes); all but the first may be left out.
 
     Returns:
         The statements to execute, in order; none where nothing is missing.

@@ -14,7 +14,8 @@ _PREFIX = "db_sync_"
 _COLUMNS = """
     SELECT table_name, column_name, column_type,
         is_nullable = 'NO' AND column_default IS NULL
-        AND extra NOT LIKE '%auto_increment%' AND extra NOT LIKE '%GENERATED%'
+        AND extra NOT LIKE '%auto_increment%' AND extra NOT LIKE '%GENERATED%',
+        collation_name, extra LIKE '%on update%'
     FROM information_schema.columns
     WHERE table_schema = DATABASE() AND LEFT(table_name, 8) = 'db_sync_'
 """
@@ -40,15 +41,19 @@ def _on_server(connection: BaseDatabaseWrapper) -> dict[str, dict[str, dict[str,
     found: dict[str, dict[str, dict[str, object]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_COLUMNS, None)
-        for table, column, declared, required in cursor.fetchall():
-            had = {"declared": declared, "required": bool(required)}
-            found.setdefault(table, {})[column] = had
+        for table, column, declared, required, collation, touched in cursor.fetchall():
+            found.setdefault(table, {})[column] = {
+                "declared": declared,
+                "required": bool(required),
+                "collation": collation,
+                "touched": bool(touched),
+            }
     return found
 
 
 def _in_file(connection: BaseDatabaseWrapper) -> dict[str, dict[str, dict[str, object]]]:
     # No column of a file is ever changed, so its type makes no difference.
-    had = {"declared": "", "required": False}
+    had: dict[str, object] = {"declared": ""}
     introspection = connection.introspection
     with connection.cursor() as cursor:
         return {

@@ -14,6 +14,7 @@ use crate::engine::progress::Show;
 use crate::engine::resolve::{self, Asked, Verdict};
 use crate::error::Result;
 use crate::journal::conflicts::{ConflictList, Stored};
+use crate::model::value::parse_uuid;
 use crate::model::{PerSide, Side};
 use crate::report::Report;
 
@@ -119,6 +120,12 @@ fn row_text(conflict: &Stored) -> String {
     format!("{id}  {table}  {key}  {kind}  {strategy}  {state}\n{}", columns_text(rows))
 }
 
+/// Whether two JSON texts are one UUID, which servers spell with and without dashes.
+fn is_one_uuid(one: &str, other: &str) -> bool {
+    let read = |text: &str| parse_uuid(text.trim_matches('"'));
+    read(one).is_some_and(|uuid| Some(uuid) == read(other))
+}
+
 /// The columns of both rows; `*` marks those that differ.
 pub(super) fn columns_text(rows: &PerSide<Option<Json>>) -> String {
     let mut text = String::new();
@@ -135,9 +142,28 @@ pub(super) fn columns_text(rows: &PerSide<Option<Json>>) -> String {
     };
     for name in names {
         let (remote, local) = (cell(&rows.remote, name), cell(&rows.local, name));
-        let mark = if remote == local { ' ' } else { '*' };
+        let mark = if remote == local || is_one_uuid(&remote, &local) { ' ' } else { '*' };
         // Nothing refuses to be written to memory.
         let _ = write!(text, "{mark} {name}\n    REMOTE  {remote}\n    LOCAL   {local}\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_uuid_in_two_spellings_is_no_difference() {
+        let dashed = "6f8d3a90-0b1c-4d2e-8f30-123456789abc";
+        let (bare, other) = (dashed.replace('-', "").to_uppercase(), dashed.replace("abc", "abd"));
+        let marked = |remote: &str, local: &str| {
+            let rows = PerSide::new(Some(json!({"id": remote})), Some(json!({"id": local})));
+            columns_text(&rows).starts_with('*')
+        };
+        assert!(!marked(dashed, &bare) && !marked(dashed, dashed));
+        assert!(marked(dashed, &other) && marked("a", "b") && marked("", dashed));
+    }
 }

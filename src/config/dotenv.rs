@@ -3,7 +3,8 @@
 //! The files of the older module were read by python-dotenv: a value without quotes may hold spaces and `$`, which stand for
 //! themselves; only `${NAME}` is another variable's value. dotenvy would take `$NAME` for a variable and refuse the spaces.
 
-/// The same file with its bare values quoted.
+/// The same file with its bare values quoted, and without lines that set nothing: a name that is none, or no name at all. Other
+/// programs' lines may stand beside ours.
 pub(super) fn spelled(text: &str) -> String {
     let mut lines = Vec::new();
     let mut open = None;
@@ -15,12 +16,12 @@ pub(super) fn spelled(text: &str) -> String {
             lines.push(line.to_owned());
             continue;
         }
-        let assignment = line.split_once('=').filter(|_| !line.trim_start().starts_with('#'));
-        let Some((key, value)) = assignment else {
-            lines.push(line.to_owned());
+        let Some((key, given)) = line.split_once('=').filter(|(key, _)| is_name(key)) else {
+            // Empty, so that lines keep their numbers.
+            lines.push(String::new());
             continue;
         };
-        let value = value.trim();
+        let value = given.trim();
         let quoted = value.chars().next().filter(|first| matches!(first, '\'' | '"'));
         lines.push(match quoted {
             Some(quote) => {
@@ -28,17 +29,30 @@ pub(super) fn spelled(text: &str) -> String {
                 let value = if quote == '"' { dollars(value) } else { value.to_owned() };
                 format!("{key}={value}")
             }
+            // A comment begins behind a space.
+            None if value.starts_with('#') && given.starts_with([' ', '\t']) => format!("{key}="),
             None => format!("{key}={}", bare(value)),
         });
     }
     lines.join("\n")
 }
 
+/// Whether this is a name that a value can be given to.
+fn is_name(key: &str) -> bool {
+    let key = key.trim();
+    let key = key.strip_prefix("export ").map_or(key, str::trim_start);
+    let letters = |at: usize, letter: char| {
+        letter == '_'
+            || letter.is_ascii_alphabetic()
+            || at > 0 && (letter == '.' || letter.is_ascii_digit())
+    };
+    !key.is_empty() && key.chars().enumerate().all(|(at, letter)| letters(at, letter))
+}
+
 /// A value without quotes, quoted; a comment after it goes.
 fn bare(value: &str) -> String {
     let comment = value.find(" #").or_else(|| value.find("\t#"));
     let value = comment.map_or(value, |at| &value[..at]).trim_end();
-    let value = if value.starts_with('#') { "" } else { value };
     if value.is_empty() || !value.contains(['\'', '{', '\\']) {
         return format!("'{value}'");
     }
@@ -98,8 +112,16 @@ mod tests {
         assert_eq!(value("a, b # a comment"), "a, b");
         assert_eq!(value("it's \"so\" \\ $5"), "it's \"so\" \\ $5");
         assert_eq!(value("   # nothing"), "");
+        assert_eq!(value("#1 secret"), "#1 secret");
         assert_eq!(value(""), "");
         assert_eq!(value("{x}$"), "{x}$");
+    }
+
+    #[test]
+    fn lines_that_set_nothing_are_left_out() {
+        let text = "MY-KEY=x\nLONELY\nKEY: value\n中文键=1\n9=9\n[part]\n=x\nGOOD=1\n";
+        assert_eq!(read(text), [("GOOD".to_owned(), "1".to_owned())]);
+        assert_eq!(spelled(text).lines().count(), text.lines().count());
     }
 
     #[test]

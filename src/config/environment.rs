@@ -31,8 +31,15 @@ impl Environment {
         if path.exists() {
             let text = std::fs::read_to_string(path)
                 .map_err(|problem| unreadable(problem.kind().to_string()))?;
-            for line in dotenvy::from_read_iter(dotenv::spelled(&text).as_bytes()) {
-                let (name, value) = line.map_err(|problem| unreadable(reason(&problem)))?;
+            let text = dotenv::spelled(&text);
+            for line in dotenvy::from_read_iter(text.as_bytes()) {
+                let (name, value) = line.map_err(|problem| match &problem {
+                    dotenvy::Error::LineParse(line, _) => SyncError::new(error::BAD_ENV_LINE)
+                        .with("path", path.display())
+                        .with("line", number(&text, line)),
+                    dotenvy::Error::Io(problem) => unreadable(problem.kind().to_string()),
+                    _ => unreadable("it has no valid form".to_owned()),
+                })?;
                 variables.insert(name, value);
             }
         }
@@ -126,12 +133,8 @@ fn anyone_reads(path: &Path) -> bool {
 }
 
 /// Why a file cannot be read, without the line itself: it may hold a password.
-fn reason(problem: &dotenvy::Error) -> String {
-    match problem {
-        dotenvy::Error::LineParse(_, position) => {
-            format!("a line has no valid form near character {position}")
-        }
-        dotenvy::Error::Io(problem) => problem.kind().to_string(),
-        _ => "it has no valid form".to_owned(),
-    }
+/// Which line of a file begins what could not be read: what it says may be a secret.
+fn number(text: &str, unread: &str) -> usize {
+    let first = unread.lines().next().unwrap_or_default();
+    text.lines().position(|line| line == first).map_or(1, |at| at + 1)
 }

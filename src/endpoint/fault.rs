@@ -7,6 +7,7 @@ use sqlx::mysql::MySqlDatabaseError;
 use super::Place;
 use crate::config::Address;
 use crate::error::{self, Sentences, SyncError};
+use crate::model::Side;
 
 /// What a driver had to say.
 #[derive(Debug)]
@@ -147,6 +148,16 @@ impl Place {
             .with("reason", plain(message))
     }
 
+    /// What a sync may need on this side's database.
+    fn privileges(&self) -> &'static str {
+        match self.side {
+            Side::Remote => "SELECT, INSERT, UPDATE, DELETE",
+            Side::Local => {
+                "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, CREATE TEMPORARY TABLES"
+            }
+        }
+    }
+
     fn lost(&self, reason: &str) -> SyncError {
         self.error(error::CONNECTION_LOST).with("reason", reason)
     }
@@ -159,7 +170,9 @@ impl Place {
                 .with("reason", format!("error {}", answer.number()))
         };
         let held = |reason: &str| {
-            Fault::Row(RowFault::NotHeld(format!("error {}: {reason}", answer.number())))
+            let place =
+                column(answer.message()).map_or(String::new(), |name| format!(", column {name}"));
+            Fault::Row(RowFault::NotHeld(format!("error {}{place}: {reason}", answer.number())))
         };
         Fault::Fatal(match answer.number() {
             1022 | 1062 | 1169 | 1586 => return Fault::Row(RowFault::Duplicate),
@@ -179,11 +192,20 @@ impl Place {
             1205 if self.waits_end_transactions => return Fault::Deadlock,
             1205 | 3572 => return Fault::LockWait,
             1213 | 1020 => return Fault::Deadlock,
-            1044 | 1045 | 1698 | 1524 if operation == "connect" => fatal(error::REFUSED),
+            1044 if operation == "connect" => fatal(error::NOT_ADMITTED),
+            1045 | 1698 | 1524 if operation == "connect" => fatal(error::REFUSED),
             1049 => fatal(error::NO_DATABASE),
             1040 | 1203 | 1226 => fatal(error::TOO_MANY_CONNECTIONS),
-            1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1419 => fatal(error::NO_PERMISSION)
-                .with("privileges", "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX"),
+            1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1419 => {
+                let denied = fatal(error::NO_PERMISSION).with("privileges", self.privileges());
+                // Rows are locked by a question, for which reading is not enough.
+                let reading = answer.message().starts_with("SELECT command denied");
+                if operation == "read" && !reading {
+                    denied.with("operation", "write")
+                } else {
+                    denied
+                }
+            }
             1290 | 1792 | 1836 | 3100 => fatal(error::READ_ONLY),
             1114 | 1021 | 3 | 28 | 1030 => fatal(error::DISK_FULL),
             // A table that cannot be made says why by the operating system's or the storage's own number.
@@ -251,6 +273,17 @@ fn full(message: &str) -> bool {
     ["errno: 28 ", "errno: 135 "].iter().any(|number| message.contains(number))
 }
 
+/// The column at whose value a server takes offence. It stands behind the value, which must not be told and may say anything: only
+/// the end of a sentence that was not cut off is believed.
+fn column(message: &str) -> Option<&str> {
+    let rest = message.get(..message.rfind(" at row ")?).filter(|_| message.len() < 400)?;
+    let (_, name) = rest.rsplit_once(" for column ")?;
+    let name = name.rsplit(['.', ' ']).next()?;
+    let name = name.strip_prefix(['\'', '`'])?.strip_suffix(['\'', '`'])?;
+    let plain = |letter: char| letter.is_alphanumeric() || letter == '_';
+    (!name.is_empty() && name.chars().all(plain)).then_some(name)
+}
+
 /// A server's sentence without what it quotes: names are told elsewhere, and values must not be told.
 fn plain(message: &str) -> String {
     let mut kept = String::new();
@@ -274,7 +307,26 @@ fn plain(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{column, plain};
+
+    #[test]
+    fn a_column_is_named_and_no_value() {
+        let mariadb = "Incorrect uuid value: 'x' for column `shop`.`t`.`id` at row 1";
+        assert_eq!(column(mariadb), Some("id"));
+        assert_eq!(column("Data too long for column '名称' at row 3"), Some("名称"));
+        assert_eq!(
+            column("Incorrect value: 'a for column `b` at row 1' for column 'c' at row 2"),
+            Some("c")
+        );
+        let cut = format!(
+            "Incorrect value: '{} for column `secret` at row 1{}",
+            "x".repeat(380),
+            "y".repeat(90)
+        );
+        assert_eq!(column(&cut), None);
+        assert_eq!(column("Out of range value for column 'a secret' at row 1"), None);
+        assert_eq!(column("Something else"), None);
+    }
 
     #[test]
     fn a_server_message_loses_what_it_quotes() {

@@ -117,7 +117,11 @@ impl Look<'_> {
                 let added = column(*on, named).map(|column| {
                     let sql =
                         self.translation(other).add_column(table, column, &tables[other].name);
-                    here(other, &sql)
+                    // Rows that are there get a value that nobody gave them, which would count as a change.
+                    let then = format!(
+                        "\n-- then, before any other sync: sync_db --table {name} --type FULL --direction {on}_TO_{other}"
+                    );
+                    here(other, &sql) + if *needed { &then } else { "" }
                 });
                 let level = if *needed { Level::Error } else { Level::Note };
                 (level, needed.then_some(Code::Sync001), Some(named), added)
@@ -131,6 +135,7 @@ impl Look<'_> {
                     mend::change_key(dialect(Side::Local), &table(Side::Local).name, &keys.remote);
                 (Level::Error, Some(Code::Sync001), None, sql.map(|sql| here(Side::Local, &sql)))
             }
+            Difference::IgnoredKey { .. } => (Level::Error, Some(Code::Sync001), None, None),
             Difference::NoKey { on } => {
                 let sql = mend::add_key(dialect(*on), &table(*on).name);
                 (Level::Error, Some(Code::Sync006), None, sql.map(|sql| here(*on, &sql)))
@@ -243,7 +248,7 @@ impl Look<'_> {
 
 /// SQL with a word on where it is to be run.
 fn here(on: Side, sql: &str) -> String {
-    format!("-- on {on}\n{sql}")
+    format!("-- on {on}\n{sql};")
 }
 
 fn finding(

@@ -67,6 +67,7 @@ pub async fn missing(
             if table.key().is_none() && !settings.any(|row| row.policy.takes_bags()) {
                 let error = SyncError::new(error::NO_KEY).with("side", to.other());
                 this.failed = Some(error.in_table(&table.name));
+                this.statements.clear();
             } else if run.options.dry_run {
                 let from = to.other();
                 let rows =

@@ -25,6 +25,7 @@ pub fn sentence(difference: &Difference) -> Note {
             Note::new(note::COMPUTED).with("column", column).with("side", on)
         }
         Difference::Keys { keys } => both(note::KEYS, keys),
+        Difference::IgnoredKey { key } => Note::new(note::IGNORED_KEY).with("columns", key),
         Difference::NoKey { on } => Note::new(note::NO_KEY).with("side", on),
         Difference::Types { column, types } => both(note::TYPES, types).with("column", column),
         Difference::Narrower { column, types, on } => {
@@ -73,6 +74,7 @@ pub fn failure(table: &str, difference: &Difference) -> SyncError {
         Difference::Keys { keys } => SyncError::new(error::KEYS_DIFFER)
             .with("remote", &keys.remote)
             .with("local", &keys.local),
+        Difference::IgnoredKey { key } => SyncError::new(error::IGNORED_KEY).with("columns", key),
         Difference::NoKey { on } => SyncError::new(error::NO_KEY).with("side", on),
         _ => SyncError::new(error::STRUCTURE_CHANGED)
             .with("reason", sentence(difference).message)

@@ -38,6 +38,7 @@ pub mod table;
 pub mod touched;
 pub mod trouble;
 pub mod undo;
+mod unreached;
 pub mod walk;
 pub mod worklist;
 
@@ -216,7 +217,11 @@ impl Lines {
 /// What stops a run as a whole: settings, connections, an unknown table.
 pub async fn run(settings: Settings, options: Options, cancel: Cancel) -> Result<Report> {
     options.refuse_contradictions()?;
-    let (mut run, mut writers) = begin(settings, options, cancel).await?;
+    let begun = begin(settings.clone(), options.clone(), cancel).await;
+    if let Err(error) = &begun {
+        unreached::note(&settings, &options, error).await;
+    }
+    let (mut run, mut writers) = begun?;
     let undone = run.options.undo.clone();
     if let Some(undone) = &undone {
         run.options.tables = undo::tables(&run, &mut writers.local, undone).await?;

@@ -15,7 +15,7 @@ use crate::endpoint::{Connection, Endpoint, Purpose, introspect};
 use crate::error::{self, Result, SyncError};
 use crate::journal::base;
 use crate::journal::schema::{self, Existing};
-use crate::journal::settings::{self, DEFAULTS, TableSettings};
+use crate::journal::settings::{self, DEFAULTS, Setting, Stored, TableSettings};
 use crate::model::{PerSide, Side, Table};
 use crate::plan::order::{Ranked, order};
 use crate::plan::policy::Policy;
@@ -119,7 +119,7 @@ pub async fn configured(
     let existing = ours(&tables.local);
     run.installed = schema::is_complete(&existing);
     if !run.installed && !run.options.dry_run {
-        schema::install(&mut lines.local, run.dialect(Side::Local), &existing).await?;
+        schema::install(&mut lines.local, run.dialect(Side::Local)).await?;
         run.installed = true;
     }
     let with_rules = run.installed
@@ -128,32 +128,34 @@ pub async fn configured(
             .is_some_and(|columns| columns.contains_key("column_rules"));
     let known = existing.contains_key("db_sync_config") || run.installed;
     let rows = if known {
-        settings::read(&mut lines.local, run.dialect(Side::Local), with_rules).await?
+        settings::stored(&mut lines.local, run.dialect(Side::Local), with_rules).await?
     } else {
         Vec::new()
     };
     let (defaults, mut configured): (Vec<_>, Vec<_>) =
-        rows.into_iter().partition(|row| row.table == DEFAULTS);
-    let policy = defaults.first().map_or_else(|| environment(&run.settings), |row| row.policy);
+        rows.into_iter().partition(|row| row.settings.table == DEFAULTS);
+    let defaults = defaults.into_iter().next().map(|row| row.understood(&[])).transpose()?;
+    let policy = defaults.map_or(Policy::USUAL, |row| row.policy);
+    let policy = policy.over(environment(&run.settings));
+    let has = |rows: &[Stored], name: &str| rows.iter().any(|row| row.settings.table == name);
     let mut fresh = Vec::new();
     if configured.is_empty() || run.options.create_tables {
         let new = registrable(run, &tables, policy, configured.is_empty());
-        fresh = new
-            .into_iter()
-            .filter(|new| configured.iter().all(|row| row.table != new.table))
-            .collect();
+        fresh = new.into_iter().filter(|new| !has(&configured, &new.table)).collect();
     }
     if !run.options.dry_run {
         let dialect = run.dialect(Side::Local);
-        settings::register(&mut lines.local, dialect, &fresh, Utc::now()).await?;
+        let registered: Vec<TableSettings> =
+            fresh.iter().filter(|new| can_be_made(&tables, new)).cloned().collect();
+        settings::register(&mut lines.local, dialect, &registered, Utc::now()).await?;
     }
-    configured.extend(fresh);
+    configured.extend(fresh.into_iter().map(Stored::clear));
     if configured.is_empty() && run.options.tables.is_empty() {
         return Err(error::NOTHING_TO_SYNC.into());
     }
     let unconfigured = registrable(run, &tables, policy, true)
         .into_iter()
-        .filter(|new| configured.iter().all(|row| row.table != new.table));
+        .filter(|new| !has(&configured, &new.table));
     run.unconfigured = unconfigured.map(|new| new.table).collect();
     let chosen = choose(run, configured)?;
     Ok((tables, chosen))
@@ -186,7 +188,8 @@ pub(super) fn ours(tables: &HashMap<String, Table>) -> Existing {
     schema::names().filter_map(|name| Some((name.to_owned(), columns(name)?))).collect()
 }
 
-/// How tables are registered where no row of `db_sync_config` says it.
+/// How tables are registered where no row of `db_sync_config` says otherwise. That of the script for new servers says nothing: a
+/// site whose settings are one-way must not write both ways because of it.
 pub(super) fn environment(settings: &Settings) -> Policy {
     Policy {
         direction: settings.direction,
@@ -243,19 +246,42 @@ fn registrable(run: &Run, tables: &Tables, policy: Policy, both: bool) -> Vec<Ta
         .collect()
 }
 
-/// The enabled tables, or those that were asked for by name; flags override the tables' own settings.
-fn choose(run: &Run, configured: Vec<TableSettings>) -> Result<Vec<TableSettings>> {
+/// Whether a table that one side lacks is more than a failure of this run: without a key it cannot be synced, and is not made.
+fn can_be_made(tables: &Tables, new: &TableSettings) -> bool {
+    let mut found = Side::BOTH.iter().filter_map(|side| find(tables, *side, &new.table));
+    match (found.next(), found.next()) {
+        (Some(alone), None) => alone.key().is_some() || new.policy.takes_bags(),
+        _ => true,
+    }
+}
+
+/// The enabled tables, or those that were asked for by name; flags override the tables' own settings. What cannot be understood
+/// in a row that is not used is nobody's trouble now.
+///
+/// # Errors
+/// `CFG_003` for an unknown table; `CFG_002` or `CFG_004` for a row with a value that is none.
+fn choose(run: &Run, configured: Vec<Stored>) -> Result<Vec<TableSettings>> {
     let asked = &run.options.tables;
     if let Some(unknown) =
-        asked.iter().find(|name| configured.iter().all(|row| row.table != **name))
+        asked.iter().find(|name| configured.iter().all(|row| row.settings.table != **name))
     {
         return Err(SyncError::new(error::NOT_CONFIGURED).with("table", unknown));
     }
-    let chosen = configured
-        .into_iter()
-        .filter(|row| if asked.is_empty() { row.enabled } else { asked.contains(&row.table) });
+    let chosen = configured.into_iter().filter(|Stored { settings, .. }| {
+        if asked.is_empty() { settings.enabled } else { asked.contains(&settings.table) }
+    });
     let Options { sync_type, direction, strategy, .. } = run.options;
+    let flags = [
+        (Setting::Type, sync_type.is_some()),
+        (Setting::Direction, direction.is_some()),
+        (Setting::Conflict, strategy.is_some()),
+    ];
+    let given: Vec<Setting> =
+        flags.into_iter().filter(|(_, given)| *given).map(|(setting, _)| setting).collect();
+    let chosen: Vec<TableSettings> =
+        chosen.map(|row| row.understood(&given)).collect::<Result<_>>()?;
     Ok(chosen
+        .into_iter()
         .map(|mut row| {
             row.policy.sync_type = sync_type.unwrap_or(row.policy.sync_type);
             row.policy.direction = direction.unwrap_or(row.policy.direction);

@@ -67,8 +67,18 @@ impl Progress {
         bar.set_style(style("{prefix:<28!} {spinner} {human_pos}"));
         bar.set_prefix(table.to_owned());
         bar.tick();
-        if let Ok(mut bars) = self.bars.lock() {
-            bars.insert(table.to_owned(), bar);
+        if let Ok(mut bars) = self.bars.lock()
+            && let Some(former) = bars.insert(table.to_owned(), bar)
+        {
+            former.finish_and_clear();
+        }
+    }
+
+    /// A table is being filled, with about so many rows; 0 where nobody knows.
+    pub fn load(&self, table: &str, rows: u64) {
+        self.look(table);
+        if rows > 0 {
+            self.plan(table, rows);
         }
     }
 
@@ -93,8 +103,9 @@ impl Progress {
     /// So many more are done.
     pub fn advance(&self, table: &str, rows: u64) {
         self.with(table, |bar| {
-            let (before, all) = (bar.position(), bar.length().unwrap_or(0));
+            let before = bar.position();
             bar.inc(rows);
+            let Some(all) = bar.length() else { return };
             let tenth = |rows: u64| rows * 10 / all.max(1);
             if matches!(self.shown, Shown::Lines) && tenth(before) < tenth(before + rows) {
                 let (done, all) = (HumanCount(before + rows), HumanCount(all));

@@ -14,7 +14,7 @@ use super::worklist::Item;
 use super::{Lines, Run};
 use crate::config::Settings;
 use crate::endpoint::read::{self, Found, Lock};
-use crate::endpoint::{Connection, Endpoint};
+use crate::endpoint::{Connection, Dialect, Endpoint};
 use crate::error::{self, Result, SyncError};
 use crate::journal::conflicts::{self, ConflictList, Decided, Stored};
 use crate::journal::stamp::Standing;
@@ -40,7 +40,11 @@ pub struct Verdict {
 /// # Errors
 /// `CFG_002` where there is none.
 pub async fn conflict(run: &Run, local: &mut Connection, id: i64) -> Result<Stored> {
-    let found = match conflicts::one(local, run.dialect(Side::Local), id).await {
+    stored(local, run.dialect(Side::Local), id).await
+}
+
+async fn stored(local: &mut Connection, dialect: Dialect, id: i64) -> Result<Stored> {
+    let found = match conflicts::one(local, dialect, id).await {
         // Nothing was ever synced.
         Err(error) if error.sentences == error::STRUCTURE_CHANGED => None,
         found => found?,
@@ -247,7 +251,7 @@ pub struct Asked {
 /// `CFG_002` where there is none; else what stops a run as a whole.
 pub async fn show(settings: Settings, id: i64) -> Result<Stored> {
     let (endpoint, mut local) = Endpoint::open(Side::Local, &settings).await?;
-    let found = conflicts::one(&mut local, endpoint.nature.dialect, id).await;
+    let found = stored(&mut local, endpoint.nature.dialect, id).await;
     local.close().await;
-    found?.ok_or_else(|| SyncError::new(error::NO_SUCH_CONFLICT).with("id", id))
+    found
 }

@@ -61,7 +61,11 @@ impl Reviewed {
         } else {
             std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
         };
-        read.map_err(|_| bad())?;
+        read.map_err(|problem| {
+            SyncError::new(error::NO_PLAN_FILE)
+                .with("path", path.display())
+                .with("reason", problem.to_string())
+        })?;
         let said: Said = serde_json::from_str(&text).map_err(|_| bad())?;
         let unplanned = said.tables.iter().filter(|table| table.plan.is_none());
         let unplanned = unplanned.map(|table| table.table.clone()).collect();

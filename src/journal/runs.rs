@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{count, moment, optional};
 use crate::endpoint::sql::{TEXT, own};
 use crate::endpoint::{Connection, Dialect};
-use crate::error::Result;
+use crate::error::{Result, SyncError};
 use crate::model::number::Decimal;
 use crate::model::{Row, Value};
 use crate::plan::policy::Direction;
@@ -157,6 +157,32 @@ pub async fn end(
     connection.run(&own::update(dialect, TABLE, &set, &this)).await.map(drop)
 }
 
+/// Notes a pass that failed before it could begin.
+///
+/// # Errors
+/// The failure with its code.
+pub async fn fail(
+    connection: &mut Connection,
+    dialect: Dialect,
+    pass: &Pass<'_>,
+    error: &SyncError,
+) -> Result<()> {
+    begin(connection, dialect, std::slice::from_ref(pass)).await?;
+    let outcome = Outcome {
+        status: Status::Failed,
+        ended: pass.started,
+        scanned: 0,
+        inserted: 0,
+        updated: 0,
+        deleted: 0,
+        skipped: 0,
+        conflicts: 0,
+        error_code: Some(error.code().as_str()),
+        message: Some(error.message()),
+    };
+    end(connection, dialect, pass, &outcome).await
+}
+
 /// Notes that whatever was at work on a table before has died: only its lock's new owner may say so.
 ///
 /// # Errors
@@ -170,7 +196,7 @@ pub async fn bury(
     let set = [("status", Value::text(Status::Interrupted.as_str())), ("end_time", moment(now))];
     let dead =
         [("table_name", Value::text(table)), ("status", Value::text(Status::Running.as_str()))];
-    connection.run(&own::update(dialect, TABLE, &set, &dead)).await.map(drop)
+    connection.run(&own::update_runs(dialect, TABLE, &set, &dead)).await.map(drop)
 }
 
 /// The tables of which some pass is noted as at work: by a run that is, or by one that died.
@@ -179,9 +205,11 @@ pub async fn bury(
 /// The failure with its code.
 pub async fn running(connection: &mut Connection, dialect: Dialect) -> Result<Vec<String>> {
     let running = [("status", Value::text(Status::Running.as_str()))];
-    let statement = own::select_distinct(dialect, TABLE, ("table_name", TEXT), &running);
+    let columns = [("table_name", TEXT), ("run_id", TEXT)];
+    let statement = own::select(dialect, TABLE, &columns, &running, "table_name");
     let rows = connection.fetch(&statement).await?;
-    Ok(rows.iter().filter_map(|row| row[0].as_text().map(ToOwned::to_owned)).collect())
+    let ours = rows.iter().filter(|row| row[1].as_text().is_some());
+    Ok(ours.filter_map(|row| row[0].as_text().map(ToOwned::to_owned)).collect())
 }
 
 /// The runs that may have written a table's rows on REMOTE without remembering it.

@@ -88,6 +88,22 @@ pub struct Stored {
     pub unclear: Vec<(Setting, SyncError)>,
 }
 
+impl Stored {
+    /// A row in which everything can be understood.
+    pub fn clear(settings: TableSettings) -> Self {
+        Self { settings, unclear: Vec::new() }
+    }
+
+    /// What it says, where all of it can be understood but for `given`, which somebody else says.
+    ///
+    /// # Errors
+    /// `CFG_002` or `CFG_004` for the first cell that cannot.
+    pub fn understood(self, given: &[Setting]) -> Result<TableSettings> {
+        let mut unclear = self.unclear.into_iter().filter(|(setting, _)| !given.contains(setting));
+        unclear.next().map_or(Ok(self.settings), |(_, error)| Err(error))
+    }
+}
+
 /// What stands in `column_rules`.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -108,22 +124,7 @@ const COLUMNS: [(&str, Kind); 7] = [
     ("column_rules", TEXT),
 ];
 
-/// All rows, by table name. An older installation may not have `column_rules` yet.
-///
-/// # Errors
-/// `CFG_002` or `CFG_004` for a row with a value that is none; else the failure with its code.
-pub async fn read(
-    connection: &mut Connection,
-    dialect: Dialect,
-    with_rules: bool,
-) -> Result<Vec<TableSettings>> {
-    let rows = stored(connection, dialect, with_rules).await?;
-    let clear =
-        |row: Stored| row.unclear.into_iter().next().map_or(Ok(row.settings), |it| Err(it.1));
-    rows.into_iter().map(clear).collect()
-}
-
-/// The same, with what cannot be understood.
+/// All rows, by table name, with what cannot be understood. An older installation may not have `column_rules` yet.
 ///
 /// # Errors
 /// The failure with its code.

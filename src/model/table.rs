@@ -318,9 +318,14 @@ impl Table {
 
     /// The primary key, else the first unique key whose columns are all NOT NULL.
     pub fn key(&self) -> Option<&Unique> {
-        let complete =
-            |unique: &&Unique| unique.columns.iter().all(|at| !self.columns[*at].nullable);
         let primary = self.uniques.iter().find(|unique| unique.primary);
-        primary.or_else(|| self.uniques.iter().find(complete))
+        primary.or_else(|| self.identifying().next())
+    }
+
+    /// Every key that identifies a row.
+    pub fn identifying(&self) -> impl Iterator<Item = &Unique> {
+        self.uniques.iter().filter(|unique| {
+            unique.primary || unique.columns.iter().all(|at| !self.columns[*at].nullable)
+        })
     }
 }

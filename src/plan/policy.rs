@@ -134,6 +134,25 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// What every installation begins with.
+    pub const USUAL: Self = Self {
+        direction: Direction::Both,
+        sync_type: SyncType::Incremental,
+        strategy: Strategy::RemoteWins,
+    };
+
+    /// What this says otherwise than [`Self::USUAL`], and the other in all else.
+    #[must_use]
+    pub fn over(self, other: Self) -> Self {
+        let Self { direction, sync_type, strategy } = self;
+        let usual = Self::USUAL;
+        Self {
+            direction: if direction == usual.direction { other.direction } else { direction },
+            sync_type: if sync_type == usual.sync_type { other.sync_type } else { sync_type },
+            strategy: if strategy == usual.strategy { other.strategy } else { strategy },
+        }
+    }
+
     /// Whether tables of which nothing identifies the rows can be synced: they are counted, one way and in full.
     pub fn takes_bags(self) -> bool {
         self.direction.target().is_some() && self.sync_type == SyncType::Full

@@ -32,7 +32,8 @@ pub struct ColumnRules {
 }
 
 impl ColumnRules {
-    fn has(names: &[String], column: &str) -> bool {
+    /// Whether a column is among these names, in any letter case.
+    pub fn has(names: &[String], column: &str) -> bool {
         names.iter().any(|name| name.to_lowercase() == column.to_lowercase())
     }
 }
@@ -86,6 +87,11 @@ pub enum Difference {
     Keys {
         /// Each side's key columns, joined by commas.
         keys: PerSide<String>,
+    },
+    /// Every key that identifies a row has columns that are never synced.
+    IgnoredKey {
+        /// The columns of LOCAL's key, joined by commas.
+        key: String,
     },
     /// No key that identifies a row.
     NoKey {
@@ -154,6 +160,7 @@ impl Difference {
                 | Self::Ignored { .. }
                 | Self::IgnoredParent { .. }
                 | Self::Keys { .. }
+                | Self::IgnoredKey { .. }
                 | Self::NoKey { .. }
                 | Self::Types { .. }
         )
@@ -392,15 +399,10 @@ fn key(tables: &PerSide<Table>, columns: &[ColumnPair]) -> Result<Vec<usize>, Di
             return Err(Difference::NoKey { on: side });
         }
     }
-    let complete = |side: Side, unique: &&Unique| {
-        unique.primary || unique.columns.iter().all(|at| !tables[side].columns[*at].nullable)
-    };
-    let candidates =
-        |side: Side| tables[side].uniques.iter().filter(move |unique| complete(side, unique));
     // LOCAL's key decides; REMOTE must keep the same columns unique, in whatever order.
-    for unique in candidates(Side::Local) {
+    for unique in tables.local.identifying() {
         let local = names(Side::Local, unique);
-        let matches = candidates(Side::Remote).any(|remote| {
+        let matches = tables.remote.identifying().any(|remote| {
             let remote = names(Side::Remote, remote);
             remote.len() == local.len() && remote.iter().all(|name| local.contains(name))
         });
@@ -413,7 +415,12 @@ fn key(tables: &PerSide<Table>, columns: &[ColumnPair]) -> Result<Vec<usize>, Di
     let of = |side: Side| {
         tables[side].key().map(|unique| names(side, unique).join(", ")).unwrap_or_default()
     };
-    Err(Difference::Keys { keys: PerSide::new(of(Side::Remote), of(Side::Local)) })
+    let keys = PerSide::new(of(Side::Remote), of(Side::Local));
+    // Both have the same key, of which a column is left out.
+    if keys.remote == keys.local {
+        return Err(Difference::IgnoredKey { key: keys.local });
+    }
+    Err(Difference::Keys { keys })
 }
 
 /// How one key column is written so that both sides write the same; `None` where they cannot.

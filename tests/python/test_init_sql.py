@@ -102,7 +102,7 @@ def prepare(server: Server, database: str) -> None:
 def missing(server: Server, database: str) -> list[str]:
     """The statements that the engine would still execute there."""
     tables = [name for (name,) in ask(server, f"SHOW TABLES FROM `{database}`")]
-    had = {"declared": "", "required": False}
+    had = {"declared": ""}
     existing = {
         name: {
             column: had for column, *_more in ask(server, f"SHOW COLUMNS FROM `{database}`.{name}")

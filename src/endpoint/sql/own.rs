@@ -118,6 +118,18 @@ pub fn update(dialect: Dialect, table: &str, set: &[Equal<'_>], equal: &[Equal<'
     .args(values(equal))
 }
 
+/// The same, and only of rows that a run wrote: an older installation's have none.
+pub fn update_runs(
+    dialect: Dialect,
+    table: &str,
+    set: &[Equal<'_>],
+    equal: &[Equal<'_>],
+) -> Statement {
+    let mut statement = update(dialect, table, set, equal);
+    statement.sql.push_str(" AND run_id IS NOT NULL");
+    statement
+}
+
 /// Rows go whose columns equal these values.
 pub fn delete(dialect: Dialect, table: &str, equal: &[Equal<'_>]) -> Statement {
     Statement::new(format!("DELETE FROM {}{}", dialect.quote(table), condition(dialect, equal)))

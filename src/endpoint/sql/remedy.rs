@@ -64,7 +64,7 @@ pub fn bury(dialect: Dialect, table: &str) -> String {
     };
     let table = literal(dialect, table);
     format!(
-        "UPDATE db_sync_log SET status='INTERRUPTED', end_time={now} WHERE status='RUNNING' AND table_name={table};"
+        "UPDATE db_sync_log SET status='INTERRUPTED', end_time={now} WHERE status='RUNNING' AND run_id IS NOT NULL AND table_name={table};"
     )
 }
 

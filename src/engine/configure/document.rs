@@ -76,7 +76,7 @@ pub fn open(path: &Path) -> Result<Document> {
         let file = std::fs::File::open(path);
         file.and_then(|file| file.take(yaml::BYTES + 1).read_to_end(&mut bytes))
     };
-    read.map_err(|problem| refused(&problem.kind().to_string()))?;
+    read.map_err(|problem| refused(&problem.to_string()))?;
     if bytes.len() as u64 > yaml::BYTES {
         return Err(refused("it is too large"));
     }
@@ -453,7 +453,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f.yaml");
         let refused = |path: &Path| open(path).unwrap_err().message();
-        assert!(refused(&path).contains("f.yaml cannot be read: entity not found"));
+        assert!(
+            refused(&path)
+                .contains("f.yaml cannot be read: No such file or directory (os error 2)")
+        );
         std::fs::write(&path, [b't', 0xff]).unwrap();
         assert!(refused(&path).contains("it is not UTF-8"));
         let large = std::fs::File::create(&path).unwrap();

@@ -13,7 +13,7 @@ use crate::engine::preflight::{Tables, environment, find, is_never_synced, ours}
 use crate::error::{self, Result, SyncError};
 use crate::journal::schema::Existing;
 use crate::journal::settings::{self, DEFAULTS, Setting, Stored, TableSettings};
-use crate::model::{PerSide, Side};
+use crate::model::{PerSide, Side, Unique};
 use crate::plan::policy::Policy;
 use crate::plan::schema_match::ColumnRules;
 
@@ -108,11 +108,13 @@ impl Ground {
     pub fn plan(&self, settings: &Settings, wanted: &[Wanted]) -> Plan {
         let rows: HashMap<&str, &Stored> =
             self.rows.iter().map(|row| (row.settings.table.as_str(), row)).collect();
+        let environment = environment(settings);
         let mut defaults = match rows.get(DEFAULTS) {
-            None => Ok(environment(settings)),
-            Some(Stored { settings, unclear }) => {
-                unclear.first().map_or(Ok(settings.policy), |(_, error)| Err(error.clone()))
-            }
+            None => Ok(environment),
+            Some(Stored { settings, unclear }) => match unclear.first() {
+                None => Ok(settings.policy.over(environment)),
+                Some((_, error)) => Err(error.clone()),
+            },
         };
         let (mut plan, mut seen) = (Plan::default(), HashSet::new());
         for wanted in wanted {
@@ -120,7 +122,7 @@ impl Ground {
                 Err(mistakes) => plan.errors.extend(mistakes),
                 Ok((before, row)) => {
                     if row.table == DEFAULTS {
-                        defaults = Ok(row.policy);
+                        defaults = Ok(row.policy.over(environment));
                     }
                     if let Some(change) = change(before, &row) {
                         plan.changes.push(change);
@@ -169,6 +171,9 @@ impl Ground {
         mistakes.extend(unclear.filter(|(at, _)| !given(at)).map(|(_, error)| error.clone()));
         let known = before.map(|stored| &stored.settings.rules);
         mistakes.extend(self.unknown_columns(&row, known));
+        if known.is_none_or(|known| known.ignore != row.rules.ignore) {
+            mistakes.extend(self.needed_key(&row));
+        }
         // Two settings stand in one cell, of which nothing can be understood then.
         mistakes.dedup();
         if mistakes.is_empty() { Ok((before, row)) } else { Err(mistakes) }
@@ -185,6 +190,22 @@ impl Ground {
         found
             .map(|table| table.name.clone())
             .ok_or_else(|| SyncError::new(error::NO_SUCH_TABLE).with("table", asked))
+    }
+
+    /// A key that rows are known by, where none would be left.
+    fn needed_key(&self, row: &TableSettings) -> Option<SyncError> {
+        let mut sides = [Side::Local, Side::Remote].into_iter();
+        let table = sides.find_map(|side| find(&self.tables, side, &row.table))?;
+        let names = |unique: &Unique| -> Vec<&str> {
+            unique.columns.iter().map(|at| table.columns[*at].name.as_str()).collect()
+        };
+        let ignored = |unique: &Unique| {
+            names(unique).into_iter().any(|name| ColumnRules::has(&row.rules.ignore, name))
+        };
+        let key = table.key().filter(|key| ignored(key))?;
+        let other = table.identifying().any(|unique| !ignored(unique));
+        let error = || SyncError::new(error::KEY_NEEDED).with("table", &row.table);
+        (!other).then(|| error().with("columns", names(key).join(", ")))
     }
 
     /// Columns of new rules that neither side has. A rule that is there already may outlive its column.

@@ -180,7 +180,7 @@ async fn alter(
     }
     let (place, dialect) = (local.place().clone(), endpoint.nature.dialect);
     if !schema::is_complete(&ground.existing) {
-        schema::install(local, dialect, &ground.existing).await?;
+        schema::install(local, dialect).await?;
     }
     local.begin().await.map_err(|fault| fault.fatal(&place))?;
     let written = ground.write(settings, local, dialect, &document.wanted).await;

@@ -36,7 +36,7 @@ pub async fn look(
         let told = Symptom::of(ailment).on(Side::Local).with("tables", names.join(", "));
         found.push(told.sql(statements));
         if fix {
-            schema::install(line, dialect, &existing).await?;
+            schema::install(line, dialect).await?;
             complete = true;
             let told = found.last_mut();
             let fixed = Note::new(note::FIXED_TABLES).with("tables", names.join(", "));

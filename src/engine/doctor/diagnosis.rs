@@ -119,7 +119,7 @@ impl From<Finding> for Symptom {
             column,
             note,
             hint: None,
-            sql: sql.map(|sql| if sql.ends_with(';') { sql } else { sql + ";" }),
+            sql,
             command: None,
             fixed: None,
         }

@@ -95,10 +95,13 @@ impl Doctor {
         let existing = ours(&known.tables.local);
         let Some(columns) = existing.get("db_sync_config") else { return Vec::new() };
         let with_rules = columns.contains_key("column_rules");
-        let rows = settings::read(line, local.endpoint.nature.dialect, with_rules).await;
+        let rows = settings::stored(line, local.endpoint.nature.dialect, with_rules).await;
         let rows = self.hear(rows).unwrap_or_default().into_iter();
-        let synced = rows.filter(|row| row.enabled && row.table != DEFAULTS);
-        synced.map(|row| (row.table, row.policy.direction)).collect()
+        let rows: Vec<_> = rows
+            .filter(|row| row.settings.enabled && row.settings.table != DEFAULTS)
+            .filter_map(|row| self.hear(row.understood(&[])))
+            .collect();
+        rows.into_iter().map(|row| (row.table, row.policy.direction)).collect()
     }
 
     /// The tables that the settings would have registered.

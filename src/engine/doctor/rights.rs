@@ -11,9 +11,6 @@ use crate::endpoint::{Connection, Endpoint, Fault, Statement};
 use crate::error::{self, Result, SyncError};
 use crate::model::Side;
 
-/// How a server says that an account may not enter a database.
-const NO_ENTRY: Option<&str> = Some("error 1044");
-
 /// What a sync does with a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
@@ -39,8 +36,7 @@ pub async fn entry(
 ) -> Option<String> {
     let mut elsewhere = settings.clone();
     let Address::Server(server) = &mut elsewhere.sides[side] else { return None };
-    let no_entry = refused.sentences == error::REFUSED && refused.name("reason") == NO_ENTRY;
-    if !no_entry {
+    if refused.sentences != error::NOT_ADMITTED {
         return None;
     }
     // Every account may enter this one, and be told there which account it is.

@@ -79,6 +79,8 @@ pub async fn fill(run: &Run, lines: &mut Lines, turns: &mut [Turn]) -> Result<()
     let pairs: Vec<(Side, TablePair)> =
         jobs.iter().map(|job| (job.target, job.pair.clone())).collect();
     let loads = jobs.into_iter().map(|job| {
+        let source = &job.pair.tables[job.target.other()];
+        run.progress.load(&job.pair.name, source.estimated_rows);
         let base = turns[job.turn].table().map(|table| table.base.clone());
         one_table(run, job, base, loading.clone())
     });
@@ -89,17 +91,23 @@ pub async fn fill(run: &Run, lines: &mut Lines, turns: &mut [Turn]) -> Result<()
             while loaded.recv().await.is_some() {}
             any_orphans(run, &pairs).await
         });
-    run.cancel.check()?;
     let mut filled: Vec<Filled> = filled.into_iter().flatten().collect();
+    // A run that is told to stop says what it did before.
+    for Filled { job, rows, .. } in &filled {
+        run.progress.done(&job.pair.name);
+        if let Some(table) = turns[job.turn].table_mut() {
+            table.written[job.target].inserted += rows;
+        }
+    }
+    run.cancel.check()?;
     let looked_after = match orphans {
         Ok(true) => orphans_go(run, &mut filled).await,
         other => other.map(drop),
     };
     lines.refresh(&run.endpoints).await?;
-    for Filled { job, rows, base, settled, took } in filled {
+    for Filled { job, base, settled, took, .. } in filled {
         turns[job.turn].spent(took);
         if let Some(table) = turns[job.turn].table_mut() {
-            table.written[job.target].inserted += rows;
             if let Some(base) = base {
                 table.base = base;
                 (table.filled, table.settled) = (true, settled);

@@ -427,7 +427,6 @@ fn pass<'a>(run: &'a Run, turn: &'a Turn, direction: Direction) -> Pass<'a> {
 fn outcome(run: &Run, turn: &Turn, target: Side) -> Outcome {
     let none = Conflicts::default();
     let conflicts = turn.known().map_or(none, |table| table.conflicts);
-    let first = turn.passes().first() == Some(&target);
     let lost_here = match (turn.settings.policy.direction.target(), target) {
         (Some(_), _) => conflicts,
         (None, Side::Local) => Conflicts { local_wins: 0, ..conflicts },
@@ -446,7 +445,7 @@ fn outcome(run: &Run, turn: &Turn, target: Side) -> Outcome {
         sentences.push("the guards were lifted (--force)".to_owned());
     }
     sentences.extend(turn.error().map(SyncError::message));
-    if let Some(table) = turn.known().filter(|table| first && table.failed_rows > 0) {
+    if let Some(table) = turn.known().filter(|table| table.failed_rows > 0) {
         sentences.push(format!("{} row(s) failed", table.failed_rows));
         sentences.extend(
             table

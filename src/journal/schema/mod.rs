@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::sql::SIGNED;
 use crate::endpoint::{Connection, Dialect, Statement, introspect};
-use crate::error::Result;
+use crate::error::{self, Code, Result, SyncError};
 use crate::model::table::{Column, Table};
 
 pub use statements::{init_script, statements};
@@ -262,11 +263,15 @@ pub fn lacking(existing: &Existing) -> (Vec<&'static str>, Vec<&'static str>) {
     (missing.map(|table| table.name).collect(), older.map(|table| table.name).collect())
 }
 
-/// What is there of our tables.
+/// Whether nothing of our tables is missing.
 ///
 /// # Errors
 /// The failure with its code.
-pub async fn existing(connection: &mut Connection, dialect: Dialect) -> Result<Existing> {
+pub async fn is_there(connection: &mut Connection, dialect: Dialect) -> Result<bool> {
+    Ok(is_complete(&existing(connection, dialect).await?))
+}
+
+async fn existing(connection: &mut Connection, dialect: Dialect) -> Result<Existing> {
     let tables = introspect::tables(connection, dialect).await?;
     let ours = tables.into_values().filter(|table| names().any(|name| name == table.name));
     Ok(ours.map(|table| (table.name.clone(), columns(&table))).collect())
@@ -290,17 +295,45 @@ pub fn is_complete(existing: &Existing) -> bool {
     missing.is_empty() && older.is_empty()
 }
 
-/// Brings about our tables.
+/// Brings about our tables, or brings them up to date. Several first runs may want to at once: the others wait, and find it done.
 ///
 /// # Errors
-/// The failure with its code; `SYS_004` where the user may not create tables.
-pub async fn install(
-    connection: &mut Connection,
-    dialect: Dialect,
-    existing: &Existing,
-) -> Result<()> {
-    for sql in statements(dialect, existing) {
-        connection.run(&Statement::new(sql)).await?;
+/// The failure with its code; `SYS_004` where the user may not create tables, `SYNC_001` where an older table cannot be changed.
+pub async fn install(connection: &mut Connection, dialect: Dialect) -> Result<()> {
+    let place = connection.place().clone();
+    if dialect == Dialect::Sqlite {
+        connection.begin().await.map_err(|fault| fault.fatal(&place))?;
+        let made = make(connection, dialect).await;
+        return match made {
+            Ok(()) => connection.commit().await.map_err(|fault| fault.fatal(&place)),
+            Err(error) => {
+                connection.rollback().await;
+                Err(error)
+            }
+        };
+    }
+    let lock = "CONCAT('db_sync_',LEFT(SHA2(DATABASE(),256),32))";
+    let seconds = place.patience.lock.as_secs();
+    // Where it cannot be had, the statements themselves say what is in the way.
+    let take = Statement::new(format!("SELECT GET_LOCK({lock},{seconds})")).cells([SIGNED]);
+    connection.fetch(&take).await?;
+    let made = make(connection, dialect).await;
+    connection
+        .fetch(&Statement::new(format!("SELECT RELEASE_LOCK({lock})")).cells([SIGNED]))
+        .await?;
+    made
+}
+
+async fn make(connection: &mut Connection, dialect: Dialect) -> Result<()> {
+    let existing = existing(connection, dialect).await?;
+    for (table, sql) in statements::by_table(dialect, &existing) {
+        let upgrades = existing.contains_key(table);
+        connection.run(&Statement::new(sql)).await.map_err(|error| match error.code() {
+            Code::Sync001 | Code::Sync003 if upgrades => SyncError::new(error::CANNOT_UPGRADE)
+                .in_table(table)
+                .with("reason", error.message().trim_end_matches('.')),
+            _ => error,
+        })?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ColumnOf, Existing, Had, Holds, TABLES, TableOf, is_complete};
+use super::{ColumnOf, Existing, Had, Holds, TABLES, TableOf};
 use crate::endpoint::Dialect;
 use Holds::{
     BigId, Blob, Bytes, Count, Id, LongText, Moment, Name, Names, Number, Seconds, Short, Switch,
@@ -14,14 +14,21 @@ const DATABASE: &str = "tiktok_products";
 /// The statements that bring about our tables where `existing` is what there is: none where nothing is
 /// missing. No column and no row of an older installation is lost.
 pub fn statements(dialect: Dialect, existing: &Existing) -> Vec<String> {
-    if is_complete(existing) {
-        return Vec::new();
-    }
-    let statement = |table: &TableOf| match existing.get(table.name) {
-        None => create(dialect, table),
-        Some(columns) => upgrade(dialect, table, columns),
-    };
-    TABLES.iter().flat_map(statement).collect()
+    by_table(dialect, existing).map(|(_, sql)| sql).collect()
+}
+
+/// The same, each with the table that it makes or changes.
+pub(super) fn by_table(
+    dialect: Dialect,
+    existing: &Existing,
+) -> impl Iterator<Item = (&'static str, String)> {
+    TABLES.iter().flat_map(move |table| {
+        let statements = match existing.get(table.name) {
+            None => create(dialect, table),
+            Some(columns) => upgrade(dialect, table, columns),
+        };
+        statements.into_iter().map(|sql| (table.name, sql))
+    })
 }
 
 fn create(dialect: Dialect, table: &TableOf) -> Vec<String> {
@@ -244,6 +251,7 @@ pub fn init_script() -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::is_complete;
     use super::*;
 
     fn complete() -> Existing {
