@@ -456,7 +456,7 @@ sentences! {
     /// Missing variables.
     NOT_SET = Cfg001,
         "Not set: {keys}.",
-        "Set them in .env or in the environment; .env.example shows each.";
+        "Set them in .env or in the environment; the README lists them, .env.example in the source checkout shows each.";
     /// A bad value.
     BAD_VALUE = Cfg002,
         "{key} is {value}; allowed is {allowed}.",

@@ -4,7 +4,8 @@
 
     DATABASES = databases()
 
-Nothing is read before `databases` is called, and importing this module needs no Django.
+Nothing is read before `databases` is called, and importing this module needs no Django. Which file
+that was stands in `DATABASES` itself: every process that has the project's settings knows it.
 """
 
 import importlib
@@ -22,6 +23,8 @@ _SQL_MODE = "STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTI
 
 # The option under which an alias that stands for no database says why.
 PROBLEM = "db_sync_problem"
+# The key under which an alias says from which file it was made.
+_ENV_FILE = "DB_SYNC_ENV_FILE"
 
 
 def databases(env_file: str | os.PathLike[str] | None = None) -> dict[str, dict[str, Any]]:
@@ -31,28 +34,48 @@ def databases(env_file: str | os.PathLike[str] | None = None) -> dict[str, dict[
     missing and PyMySQL is installed, PyMySQL stands in for it.
 
     Args:
-        env_file: Where the settings are, instead of `.env` in the working directory. `sync_db`
-            must then be given the same file with `--env-file`.
+        env_file: Where the settings are, instead of `.env` in the working directory. The commands,
+            the admin and the tasks then read the same file.
 
     Returns:
         The dictionary that Django's setting takes. Where keys are missing or hold values that are
         not allowed, that is logged, and the aliases stand for no database: Django's commands then
         end with the check `db_sync.E001`, and `sync_db` with the engine's own error and status.
     """
+    path = None if env_file is None else os.path.abspath(env_file)
+    named = {} if path is None else {_ENV_FILE: path}
     try:
-        settings = json.loads(_native.settings(None if env_file is None else os.fspath(env_file)))
+        settings = json.loads(_native.settings(path))
     except _native.ConfigError as error:
         # A traceback out of a settings module would tell nobody what to do.
         logging.getLogger("db_sync").error("%s\n  %s", error, error.hint)
         nowhere = {
             "ENGINE": "django.db.backends.dummy",
             "OPTIONS": {PROBLEM: [str(error), error.hint]},
+            **named,
         }
         return {alias: dict(nowhere) for alias in ("default", "remote", "local")}
-    sides = {alias: _database(settings[alias]) for alias in ("remote", "local")}
+    sides = {alias: {**_database(settings[alias]), **named} for alias in ("remote", "local")}
     # In tests `default` and the side that it is are one database too.
     sides[settings["default"]]["TEST"] = {"MIRROR": "default"}
     return {"default": {**sides[settings["default"]], "TEST": {}}, **sides}
+
+
+def settings_file(given: str | os.PathLike[str] | None = None) -> str | None:
+    """Says which file holds the settings, for everything that runs inside a Django project.
+
+    Args:
+        given: What `--env-file` names; it goes before everything else.
+
+    Returns:
+        That file; otherwise what `DB_SYNC_ENV_FILE` in Django's settings says; otherwise the file
+        that `databases` was given there; otherwise None, for `.env` in the working directory.
+    """
+    from django.conf import settings
+
+    named: list[Any] = [given, getattr(settings, _ENV_FILE, None)]
+    named += [database.get(_ENV_FILE) for database in settings.DATABASES.values()]
+    return next((os.fspath(path) for path in named if path is not None), None)
 
 
 def _database(side: dict[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,9 @@ def read(env_file: str | os.PathLike[str] | None = None) -> DefaultSide:
     """
     told = json.loads(_native.settings(None if env_file is None else os.fspath(env_file)))
     path = os.fspath(".env" if env_file is None else env_file)
+    if os.path.abspath(path) == os.path.abspath(".env"):
+        # As people call it who stand before it.
+        path = ".env"
     if not os.path.exists(path):
         origin = "environment" if KEY in os.environ else "default"
         return DefaultSide(told["default"], origin, None, told)

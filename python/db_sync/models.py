@@ -11,6 +11,8 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from db_sync.cells import key_text
+
 
 class SyncType(models.TextChoices):
     """Which rows a run looks at."""
@@ -206,7 +208,7 @@ class SyncConflict(models.Model):
 
     def __str__(self) -> str:
         """Names the row, what happened to it and whether that is settled."""
-        return f"{self.table_name} {self.row_key}: {self.kind}, {self.state}"
+        return f"{self.table_name}, {key_text(self.row_key)}: {self.kind}, {self.state}"
 
 
 class SyncUndo(models.Model):

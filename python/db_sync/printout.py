@@ -141,9 +141,22 @@ def report_lines(report: SyncReport, *, detailed: bool) -> Iterator[Line]:
                 yield Line("  " + _("… and %(count)d more rows") % {"count": more})
     for note in report.notes:
         yield _note(note)
-    names = {table.table for table in report.tables}
-    yield from _failures([error for error in report.errors if error.table not in names])
+    yield from _failures(_errors_of_none(report))
     yield Line(_totals(report), _TONES.get(report.status, Tone.BAD))
+
+
+def failure_lines(report: SyncReport) -> Iterator[Line]:
+    """Tells what failed in a run, and nothing else.
+
+    Args:
+        report: The run.
+
+    Yields:
+        The failures of each table, then those that belong to none, of one kind together.
+    """
+    for table in report.tables:
+        yield from _failures(_errors_of(table, report.errors))
+    yield from _failures(_errors_of_none(report))
 
 
 def finding_lines(report: SchemaReport) -> Iterator[Line]:
@@ -376,6 +389,11 @@ def _errors_of(table: TableReport, errors: Iterable[ErrorReport]) -> list[ErrorR
     if table.error and (table.error.code, table.error.message) not in sentences:
         found.append(table.error)
     return found
+
+
+def _errors_of_none(report: SyncReport) -> list[ErrorReport]:
+    names = {table.table for table in report.tables}
+    return [error for error in report.errors if error.table not in names]
 
 
 def _change(change: Change) -> str:

@@ -18,11 +18,13 @@ from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
+from django.db import Error, connections, router
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from db_sync import _native
+from db_sync.conf import settings_file
 
 NAME = "db_sync"
 TASK = "db_sync.tasks.run_scheduled_sync"
@@ -30,11 +32,15 @@ TABLE_TASK = "db_sync.tasks.sync_table"
 DECISION_TASK = "db_sync.tasks.decide_conflicts"
 # A task shall end well within a cluster's timeout, and each decision may take a second.
 _DECISIONS = 50
+# So many of the tasks that decided are asked what they have left.
+_LATEST = 20
 # A cluster looks for what is due about every half minute.
 _OVERDUE = timedelta(minutes=2)
 # A failed run is not queued again: the next slot is its repetition. Without this, Django Q2 would
 # repeat every failed run for ever, beside the schedule.
 _OPTIONS = {"ack_failure": True}
+# What Django Q2 writes between what a failed task said and where it failed.
+_TRACEBACK = " : Traceback (most recent call last):"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class ScheduleStatus:
         last_run: When the latest run that has ended was started, or None.
         successes: Runs that ended well, as far as Django Q2 keeps them (its `save_limit`).
         failures: Runs that failed.
+        latest_failure: When the latest of them was started, and the first line of what it said;
+            None without one.
         settings: What the settings say now.
     """
 
@@ -76,6 +84,7 @@ class ScheduleStatus:
     last_run: datetime | None
     successes: int
     failures: int
+    latest_failure: tuple[datetime, str] | None
     settings: ScheduleSettings
 
     @property
@@ -89,7 +98,7 @@ def read_settings(env_file: str | os.PathLike[str] | None = None) -> ScheduleSet
     """Reads what concerns automatic runs.
 
     Args:
-        env_file: Where the settings are, instead of `.env` in the working directory.
+        env_file: Where the settings are, instead of the file that the project has.
 
     Returns:
         The settings as they are now.
@@ -97,7 +106,7 @@ def read_settings(env_file: str | os.PathLike[str] | None = None) -> ScheduleSet
     Raises:
         ConfigError: Keys are missing or hold values that are not allowed.
     """
-    told = json.loads(_native.settings(None if env_file is None else os.fspath(env_file)))
+    told = json.loads(_native.settings(settings_file(env_file)))
     return ScheduleSettings(
         enabled=told["enabled"],
         interval=told["interval"],
@@ -113,7 +122,8 @@ def enable(env_file: str | os.PathLike[str] | None = None) -> ScheduleSettings:
 
     Args:
         env_file: The settings' file that the task shall read too; without it the one that the
-            schedule has, otherwise `.env` in the cluster's working directory.
+            schedule has. Where neither names one, the task finds the project's by itself: in a
+            cluster that may be another path than here.
 
     Returns:
         The settings that were taken.
@@ -157,7 +167,7 @@ def status(env_file: str | os.PathLike[str] | None = None) -> ScheduleStatus:
 
     Args:
         env_file: Where the settings are, unless the schedule names a file itself; without either,
-            `.env` in the working directory.
+            the file that the project has.
 
     Returns:
         The schedule, the runs that Django Q2 remembers, and the settings.
@@ -167,21 +177,58 @@ def status(env_file: str | os.PathLike[str] | None = None) -> ScheduleStatus:
         ImproperlyConfigured: Django Q2 is not there.
         DatabaseError: Its tables are not.
     """
-    queue = _queue()
+    models = queue()
     row = next(iter(_rows()), None)
-    names = vars(queue.Schedule).items()
+    names = vars(models.Schedule).items()
     kinds = {code: name for name, code in names if name.isupper() and isinstance(code, str)}
-    runs = queue.Task.objects.filter(func=TASK)
+    runs = models.Task.objects.filter(func=TASK)
     return ScheduleStatus(
         enabled=row is not None and row.repeats != 0,
         kind="" if row is None else kinds.get(row.schedule_type, row.schedule_type),
-        minutes=row.minutes if row and row.schedule_type == queue.Schedule.MINUTES else None,
+        minutes=row.minutes if row and row.schedule_type == models.Schedule.MINUTES else None,
         next_run=None if row is None else row.next_run,
         last_run=runs.order_by("-started").values_list("started", flat=True).first(),
         successes=runs.filter(success=True).count(),
         failures=runs.filter(success=False).count(),
+        latest_failure=_latest_failure(runs),
         settings=read_settings(_env_file(row) or env_file),
     )
+
+
+def trouble(error: Error) -> str:
+    """Says why Django Q2's tables cannot be used, and what to do.
+
+    Args:
+        error: What a statement on them ended with.
+
+    Returns:
+        One sentence.
+    """
+    if is_reachable():
+        words = _(
+            "The tables of Django Q2 cannot be used (%(reason)s): run python manage.py migrate "
+            "first."
+        )
+    else:
+        words = _(
+            "The database that has the tables of Django Q2 cannot be reached, or refuses us "
+            "(%(reason)s): python manage.py db_env status says more."
+        )
+    return words % {"reason": error}
+
+
+def is_reachable() -> bool:
+    """Says whether the database answers that has Django Q2's tables, or should.
+
+    Raises:
+        ImproperlyConfigured: Django Q2 is not there.
+    """
+    alias = router.db_for_read(queue().Schedule)
+    try:
+        connections[alias].introspection.table_names()
+    except Error:
+        return False
+    return True
 
 
 def enqueue_table(name: str, **options: Any) -> str:
@@ -197,7 +244,7 @@ def enqueue_table(name: str, **options: Any) -> str:
     Raises:
         ImproperlyConfigured: Django Q2 is not there.
     """
-    _queue()
+    queue()
     from django_q.tasks import async_task
 
     queued: str = async_task(TABLE_TASK, name, **options, q_options={**_OPTIONS, "group": NAME})
@@ -217,7 +264,7 @@ def enqueue_decisions(chosen: Sequence[tuple[int, str]], **options: Any) -> int:
     Raises:
         ImproperlyConfigured: Django Q2 is not there.
     """
-    _queue()
+    queue()
     from django_q.tasks import async_task
 
     parcels = [list(chosen[at : at + _DECISIONS]) for at in range(0, len(chosen), _DECISIONS)]
@@ -226,8 +273,26 @@ def enqueue_decisions(chosen: Sequence[tuple[int, str]], **options: Any) -> int:
     return len(parcels)
 
 
+def left_conflicts() -> dict[int, str]:
+    """Gives the conflicts that the latest tasks of `enqueue_decisions` have left as they were.
+
+    Returns:
+        Each one's id, with the versions that the decision was about.
+
+    Raises:
+        ImproperlyConfigured: Django Q2 is not there.
+        DatabaseError: Its tables are not.
+    """
+    ended = queue().Task.objects.filter(func=DECISION_TASK, success=True)
+    left: dict[int, str] = {}
+    for task in reversed(ended.order_by("-stopped")[:_LATEST]):
+        [chosen] = task.args
+        left |= {number: seen for number, seen in chosen if number in task.result["left"]}
+    return left
+
+
 def _establish(env_file: str | os.PathLike[str] | None, *, anew: bool) -> ScheduleSettings:
-    schedule = _queue().Schedule
+    schedule = queue().Schedule
     row = next(iter(_rows()), None)
     path = _env_file(row) if env_file is None else os.path.abspath(env_file)
     settings = read_settings(path)
@@ -254,9 +319,17 @@ def _establish(env_file: str | os.PathLike[str] | None, *, anew: bool) -> Schedu
 
 def _rows() -> list[Any]:
     """Finds the schedule, the row that counts first."""
-    schedule = _queue().Schedule
+    schedule = queue().Schedule
     ours = Q(name=NAME) | Q(func=TASK, schedule_type=schedule.MINUTES)
     return sorted(schedule.objects.filter(ours), key=lambda row: (row.name != NAME, row.pk))
+
+
+def _latest_failure(runs: Any) -> tuple[datetime, str] | None:
+    failed = runs.filter(success=False).order_by("-started")
+    for started, result in failed.values_list("started", "result")[:1]:
+        said, _mark, _traceback = str(result or "").partition(_TRACEBACK)
+        return started, said.strip().partition("\n")[0]
+    return None
 
 
 def _env_file(row: Any) -> str | None:
@@ -269,8 +342,12 @@ def _env_file(row: Any) -> str | None:
     return path
 
 
-def _queue() -> Any:
-    """Gives Django Q2's models."""
+def queue() -> Any:
+    """Gives Django Q2's models.
+
+    Raises:
+        ImproperlyConfigured: Django Q2 is not there.
+    """
     if not apps.is_installed("django_q"):
         raise ImproperlyConfigured(
             _(

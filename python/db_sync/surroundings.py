@@ -17,7 +17,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.db import Error as DatabaseError
 from django.utils.translation import gettext_noop as _
 
-from db_sync import scheduling
+from db_sync import other_schedules, scheduling
 from db_sync.diagnosis import Symptom
 from db_sync.errors import SyncError, fill
 from db_sync.report import ErrorReport, Note
@@ -37,11 +37,12 @@ def symptoms(
 
     Args:
         known: What the engine has found; nothing of it is told again.
-        env_file: Where the settings are, instead of `.env` in the working directory.
+        env_file: Where the settings are, instead of the file that the project has.
 
     Yields:
         The system checks of this app that are not silenced, and what is wrong with the schedule,
-        the queue and its clusters. Nothing of the latter where automatic syncs are off.
+        the queue and its clusters. Where automatic syncs are off, nothing of the latter but
+        schedules that fire all the same.
 
     Raises:
         ConfigError: The settings are wrong.
@@ -52,17 +53,16 @@ def symptoms(
         return
     enabled = scheduling.read_settings(env_file).enabled
     try:
-        status = scheduling.status()
+        status = scheduling.status(env_file)
     except SyncError as error:
         # The settings' file that the schedule hands to its task.
         yield _failure(error)
     except DatabaseError as error:
         if enabled:
-            reason = {"reason": str(error)}
-            template = _("The tables of Django Q2 cannot be used: {reason}.")
-            yield _found("DOC_101", "error", template, "python manage.py migrate", **reason)
+            yield _unusable(str(error))
     else:
         yield from _schedule(status, enabled=enabled)
+        yield from _others()
 
 
 def _found(
@@ -89,6 +89,31 @@ def _checks(known: set[str]) -> Iterator[Symptom]:
         level = "error" if message.is_serious() else "warning"
         hint = Note(message.hint) if message.hint else None
         yield Symptom(code, level, str(message.msg), hint=hint)
+
+
+def _unusable(reason: str) -> Symptom:
+    if scheduling.is_reachable():
+        template = _("The tables of Django Q2 cannot be used: {reason}.")
+        return _found("DOC_101", "error", template, "python manage.py migrate", reason=reason)
+    template = _("The database with the tables of Django Q2 cannot be reached: {reason}.")
+    return _found("DOC_101", "error", template, "python manage.py db_env status", reason=reason)
+
+
+def _others() -> Iterator[Symptom]:
+    for other in other_schedules.find():
+        names = {"name": other.name, "id": str(other.number), "function": other.calls}
+        if other.is_dead:
+            template = _(
+                "The schedule {name} (id {id}) calls {function} of an older version, which is no "
+                "longer there: it fails every time."
+            )
+            yield _found("DOC_110", "warning", template, other.removal, **names)
+        else:
+            template = _(
+                "The schedule {name} (id {id}) of Django Q2 syncs too: it calls {function}, at "
+                "times of its own and whatever DB_SYNC_ENABLED says."
+            )
+            yield _found("DOC_109", "warning", template, other.removal, **names)
 
 
 def _schedule(status: ScheduleStatus, *, enabled: bool) -> Iterator[Symptom]:

@@ -103,13 +103,15 @@ def not_yet(known: Standing, now: str, side: str) -> Iterator[Refusal]:
     Yields:
         Refusals, the worst first.
     """
-    reached = True
-    for name, one in known.sides.items():
-        if one.error is not None:
-            reached = False
-            hint = _all_the_same(side) if name == side.upper() else _emergency(now, side)
-            yield Refusal(_UNREACHABLE, words_of(one.error), hint)
-    if known.trouble is not None and reached:
+    away = known.sides[side.upper()].error
+    if away is not None:
+        # Nothing else matters, and nothing is offered that would leave the site without a database.
+        yield Refusal(_UNREACHABLE, words_of(away), _nowhere(side))
+        return
+    left = known.sides[now.upper()].error
+    if left is not None:
+        yield Refusal(_UNREACHABLE, words_of(left), _emergency(now, side))
+    elif known.trouble is not None:
         hint = _("So nobody knows what waits to be synced.")
         status = exit_status(known.trouble.code)
         yield Refusal(status, words_of(known.trouble), f"{hint} {_all_the_same(side)}")
@@ -164,6 +166,11 @@ def waiting_conflicts(known: Standing) -> str:
         One sentence.
     """
     return _("Conflicts that wait for a person: %(count)d.") % {"count": known.conflicts or 0}
+
+
+def _nowhere(side: str) -> str:
+    words = _("Mend that first: on %(side)s the site would have no database.")
+    return words % {"side": side.upper()}
 
 
 def _emergency(now: str, side: str) -> str:

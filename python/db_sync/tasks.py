@@ -13,6 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from db_sync import _native
+from db_sync.conf import settings_file
 from db_sync.engine import resolve_conflict, sync
 from db_sync.errors import ConnectionFailed, LockHeld, SyncError, error_from
 from db_sync.printout import error_lines
@@ -31,7 +32,7 @@ def run_scheduled_sync(env_file: str | os.PathLike[str] | None = None) -> dict[s
     """Runs the scheduled sync of all enabled tables.
 
     Args:
-        env_file: Where the settings are, instead of `.env` in the working directory.
+        env_file: Where the settings are, instead of the file that the project has.
 
     Returns:
         What was done, short enough for Django Q2 to keep: `status` is `SUCCESS`, `PARTIAL` (rows
@@ -52,8 +53,10 @@ def sync_table(
 
     Args:
         name: The table.
-        env_file: Where the settings are, instead of `.env` in the working directory.
-        options: Further ones as for `db_sync.sync`: sync_type, direction, conflict, wait, …
+        env_file: Where the settings are, instead of the file that the project has.
+        options: Further ones as for `db_sync.sync`: sync_type, direction, conflict, wait, … With
+            `triggered_by="MANUAL"` a person asked for it: it is done whatever `DB_SYNC_ENABLED`
+            says.
 
     Returns:
         As `run_scheduled_sync`.
@@ -81,7 +84,7 @@ def decide_conflicts(
             names them.
         keep: Whose rows: `remote` or `local`.
         by: Who decides.
-        env_file: Where the settings are, instead of `.env` in the working directory.
+        env_file: Where the settings are, instead of the file that the project has.
 
     Returns:
         `status` is `SUCCESS`, or `PARTIAL` where rows were changed since or another run holds their
@@ -91,10 +94,11 @@ def decide_conflicts(
         SyncError: A side cannot be reached, and the rest was not tried; or, after all of them, some
             cannot be decided.
     """
+    path = settings_file(env_file)
     decided, left, failures = 0, [], []
     for conflict, seen in chosen:
         try:
-            report = resolve_conflict(conflict, keep=keep, by=by, seen=seen, env_file=env_file)
+            report = resolve_conflict(conflict, keep=keep, by=by, seen=seen, env_file=path)
             if report.exit_code not in (*_DONE, _HELD):
                 raise _failure(report)
         except ConnectionFailed:
@@ -109,14 +113,17 @@ def decide_conflicts(
     return {"status": "PARTIAL" if left else "SUCCESS", "decided": decided, "left": left}
 
 
-def _run(env_file: str | os.PathLike[str] | None, **options: Any) -> dict[str, Any]:
-    path = None if env_file is None else os.fspath(env_file)
-    if not json.loads(_native.settings(path))["enabled"]:
+def _run(
+    env_file: str | os.PathLike[str] | None, *, triggered_by: str = "SCHEDULED", **options: Any
+) -> dict[str, Any]:
+    path = settings_file(env_file)
+    automatic = triggered_by != "MANUAL"
+    if automatic and not json.loads(_native.settings(path))["enabled"]:
         message = _("DB_SYNC_ENABLED is False: nothing was synced.")
         _log.info(message)
         return {"status": "DISABLED", "message": message}
     try:
-        report = sync(env_file=path, triggered_by="SCHEDULED", **options)
+        report = sync(env_file=path, triggered_by=triggered_by, **options)
     except LockHeld as error:
         return _held([error.table] if error.table else [])
     if report.exit_code == _HELD:

@@ -110,10 +110,12 @@ class RecordedEngine:
         asked: The options of each run.
         answer: The report of the next run, or the exception that it raises.
         sides: What the settings say of the two sides and of the default.
+        read: The files from which the settings were read.
     """
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.read: list[str | None] = []
         self.answer: dict[str, Any] | BaseException = report_data()
         self.sides: dict[str, Any] = {"remote": SERVER, "local": SERVER, "default": "remote"}
 
@@ -126,6 +128,7 @@ class RecordedEngine:
 
     def settings(self, env_file: str | None) -> str:
         """Takes the place of `_native.settings`."""
+        self.read.append(env_file)
         return json.dumps(self.sides)
 
 

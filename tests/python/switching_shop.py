@@ -47,7 +47,7 @@ def env_file(site: Site) -> bytes:
 def hidden(site: Site, side: str) -> Iterator[None]:
     """Takes a side's file away, and brings that very file back: a copy is another database."""
     path = site.folder / f"{side}.sqlite3"
-    away = site.folder.parent / "away"
+    away = site.folder.parent / f"{side} away"
     path.rename(away)
     try:
         yield

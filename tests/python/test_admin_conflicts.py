@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,26 @@ from django.contrib.admin.models import LogEntry
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django_q.models import OrmQ
+from django_q.models import OrmQ, Task
 from django_q.signing import SignedPackage
 from pytest_django import Settings
 
 from admin_pages import Page, Pages, ago, configure, conflict, migrate, words
-from conftest import FAILURE, report_data
-from db_sync.admin import conflicts
+from conftest import FAILURE, SERVER, RecordedEngine, report_data
+from db_sync.admin import conflicts, queue
 from db_sync.errors import error_from
 from db_sync.models import SyncConflict
 from db_sync.report import SyncReport
 
 LIST = "syncconflict/"
+SETTINGS = {
+    "remote": SERVER,
+    "local": SERVER,
+    "enabled": False,
+    "interval": 60,
+    "direction": "BOTH",
+    "sync_type": "INCREMENTAL",
+}
 HOSTILE = "<img src=x onerror=alert('1')>"
 MOVED = {
     "code": "SYNC_010",
@@ -160,8 +169,9 @@ def test_a_decision_is_posted_by_a_page_of_the_site(
 
 @pytest.mark.parametrize("keep", ["REMOTE", "LOCAL"])
 def test_a_decision_hands_on_what_was_looked_at_and_who_decides(
-    decider: Pages, decisions: Decisions, keep: str
+    decider: Pages, decisions: Decisions, settings: Settings, keep: str
 ) -> None:
+    settings.DB_SYNC_ENV_FILE = "/etc/shop.env"
     number = conflict({"id": 1}, {"id": 1}, {"id": 1}, seen="1|2")
     page = shown(decider, number)
     with connections["local"].cursor() as cursor:
@@ -173,7 +183,7 @@ def test_a_decision_hands_on_what_was_looked_at_and_who_decides(
             "keep": keep.lower(),
             "by": decider.user.username,
             "seen": "1|2",
-            "env_file": None,
+            "env_file": "/etc/shop.env",
         }
     ]
     assert told.messages == [("success", f"Conflict {number}: {keep}'s row is kept.")]
@@ -191,7 +201,7 @@ def test_a_row_that_has_moved_is_told_with_what_to_do(decider: Pages, decisions:
         f"Conflict {number}: SYNC_010: {MOVED['message']} {MOVED['hint']}",
     )
     assert again[0] == "warning"
-    assert "Look at both rows again" in again[1]
+    assert "the next sync writes down what both sides hold now" in again[1]
     assert LogEntry.objects.count() == 0
 
 
@@ -235,6 +245,7 @@ def test_a_form_that_no_page_makes_is_refused(
 def test_many_are_asked_for_before_they_go_into_the_queue(
     decider: Pages, decisions: Decisions, settings: Settings
 ) -> None:
+    # The worker finds the project's file by itself.
     settings.DB_SYNC_ENV_FILE = "/etc/shop.env"
     numbers = [conflict({"id": n}, {"id": n}, None, seen=f"{n}|-") for n in range(120)]
     asked = decider.act(LIST, "keep_local", numbers)
@@ -248,11 +259,102 @@ def test_many_are_asked_for_before_they_go_into_the_queue(
     tasks = [SignedPackage.loads(task.payload) for task in OrmQ.objects.order_by("id")]
     assert [len(task["args"][0]) for task in tasks] == [50, 50, 20]
     assert {task["func"] for task in tasks} == {"db_sync.tasks.decide_conflicts"}
-    wanted = {"keep": "local", "by": decider.user.username, "env_file": "/etc/shop.env"}
+    wanted = {"keep": "local", "by": decider.user.username}
     assert all(task["kwargs"] == wanted for task in tasks)
     chosen = {tuple(one) for task in tasks for one in task["args"][0]}
     assert chosen == {(number, f"{n}|-") for n, number in enumerate(numbers)}
     assert decisions.asked == []
+
+
+def test_the_table_is_synced_by_the_queue_so_that_a_moved_row_can_be_decided(
+    engine: RecordedEngine,
+) -> None:
+    engine.sides = SETTINGS
+    person = Pages("view_syncconflict", "change_syncconflict", "change_syncconfig")
+    number = conflict({"id": 1}, {"id": 1}, None)
+    page = shown(person, number)
+    [action], [chosen] = page.inputs("action"), page.inputs("_selected_action")
+    assert "The next sync writes down what both sides hold now." in page.text
+    told = person.post(LIST, action=action, _selected_action=chosen)
+    assert [level for level, _said in told.messages] == ["success"]
+    [task] = [SignedPackage.loads(task.payload) for task in OrmQ.objects.all()]
+    assert (task["func"], task["args"]) == ("db_sync.tasks.sync_table", ("shop_product",))
+    assert task["kwargs"] == {"triggered_by": "MANUAL", "conflict": "MANUAL"}
+
+
+def test_the_tables_of_many_conflicts_are_synced_once_each(engine: RecordedEngine) -> None:
+    engine.sides = SETTINGS
+    numbers = [conflict({"id": n}, {"id": n}, None) for n in range(3)]
+    numbers.append(conflict({"id": 1}, {"id": 1}, None, table_name="shop_order"))
+    Pages("view_syncconflict", "change_syncconfig").act(LIST, "sync_now", numbers)
+    tasks = [SignedPackage.loads(task.payload) for task in OrmQ.objects.order_by("id")]
+    assert [task["args"] for task in tasks] == [("shop_order",), ("shop_product",)]
+
+
+def test_a_sync_is_offered_to_who_may_sync_and_where_it_helps(
+    decider: Pages, engine: RecordedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.sides = SETTINGS
+    waits = conflict({"id": 1}, {"id": 1}, None)
+    decided = conflict({"id": 2}, {"id": 2}, None, state="RESOLVED", winner="LOCAL")
+    decider.act(LIST, "sync_now", [waits])
+    assert OrmQ.objects.count() == 0
+    assert "sync_now" not in decider.get(LIST).html + shown(decider, waits).html
+    person = Pages("view_syncconflict", "change_syncconfig")
+    assert shown(person, waits).inputs("action") == ["sync_now"]
+    assert shown(person, decided).inputs("action") == []
+    monkeypatch.setattr(queue, "is_there", lambda: False)
+    assert shown(person, waits).inputs("action") == []
+
+
+def left(*conflicts: tuple[int, str], left: list[int], **more: Any) -> None:
+    """Notes a task of decisions as Django Q2 does when it has ended."""
+    moment = datetime.now(timezone.utc)
+    ended = {"started": moment, "stopped": moment, "success": True, **more}
+    Task.objects.create(
+        id=f"{Task.objects.count():032}",
+        func="db_sync.tasks.decide_conflicts",
+        args=(list(conflicts),),
+        result={"status": "PARTIAL", "decided": 0, "left": left},
+        **ended,
+    )
+
+
+def test_what_a_worker_has_left_is_told_until_it_is_met_again(
+    decider: Pages, reader: Pages
+) -> None:
+    moved = conflict({"id": 1}, {"id": 1}, None, seen="1|2")
+    met_again = conflict({"id": 2}, {"id": 2}, None, seen="new|2")
+    decided = conflict({"id": 3}, {"id": 3}, None, seen="1|2", state="RESOLVED")
+    done = conflict({"id": 4}, {"id": 4}, None, seen="1|2")
+    chosen = [(number, "1|2") for number in (moved, met_again, decided, done)]
+    left(*chosen, left=[moved, met_again, decided])
+    [(level, said)] = decider.get(LIST).messages
+    assert level == "warning"
+    assert "another run held the table: shop_product id=1. The next sync" in said
+    assert reader.get(LIST).messages == []
+    with connections["local"].cursor() as cursor:
+        cursor.execute("UPDATE db_sync_conflict SET seen = '3|4'")
+    assert decider.get(LIST).messages == []
+
+
+def test_many_that_a_worker_has_left_are_counted(decider: Pages) -> None:
+    chosen = [(conflict({"id": n}, {"id": n}, None, seen="1|2"), "1|2") for n in range(23)]
+    left(*chosen[:20], left=[number for number, _seen in chosen])
+    left(*chosen[20:], left=[number for number, _seen in chosen])
+    [(_level, said)] = decider.get(LIST).messages
+    assert "; … and 3 more. The next sync" in said
+
+
+def test_a_task_that_failed_and_a_queue_without_tables_tell_nothing(decider: Pages) -> None:
+    number = conflict({"id": 1}, {"id": 1}, None, seen="1|2")
+    left((number, "1|2"), left=[number], success=False)
+    assert decider.get(LIST).messages == []
+    left((number, "1|2"), left=[number])
+    with connections["default"].cursor() as cursor:
+        cursor.execute("DROP TABLE django_q_task")
+    page = decider.get(LIST)
+    assert (page.response.status_code, page.messages) == (200, [])
 
 
 def test_one_chosen_in_the_list_is_decided_at_once(decider: Pages, decisions: Decisions) -> None:

@@ -14,6 +14,7 @@ from pytest_django import DjangoDbBlocker
 from admin_pages import Page, Pages
 from db_sync.conf import databases
 from db_sync.models import SyncConflict, SyncLog
+from db_sync.tasks import sync_table
 from example_shop import Site
 from sides import Sides, two_sides
 
@@ -91,6 +92,12 @@ def test_a_row_that_was_changed_since_stays_and_is_told(shop: Site) -> None:
     assert "SYNC_010" in told.messages[0][1]
     assert (shop.rows("local"), shop.rows("remote")) == before
     assert waiting() == conflict
+    # So it goes on: the next sync writes down what both sides hold, whatever the strategy.
+    sync_table("shop_product", conflict="MANUAL", triggered_by="MANUAL")
+    told = decide(person, person.get(f"syncconflict/{conflict.pk}/change/"), "LOCAL")
+    assert [level for level, _said in told.messages] == ["success"]
+    name = "SELECT name FROM shop_product WHERE id = ?"
+    assert [shop.query(side, name, key) for side in ("remote", "local")] == [[("newer",)]] * 2
 
 
 def test_versions_that_nobody_has_looked_at_are_not_decided(shop: Site) -> None:

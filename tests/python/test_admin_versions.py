@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from db_sync.admin.versions import Cell, Pair, key_text, side_by_side
+from db_sync.admin.versions import Cell, Pair, side_by_side
+from db_sync.cells import key_text
 from db_sync.models import ExactNumbers
 
 
@@ -68,6 +69,13 @@ def test_numbers_are_the_same_however_they_are_written() -> None:
     assert not pair(3, Decimal("3.0")).differs
 
 
+def test_one_uuid_in_two_spellings_is_no_difference() -> None:
+    bare, dashed = "0a1b2c3d4e5f60718293a4b5c6d7e8f9", "0A1B2C3D-4E5F-6071-8293-A4B5C6D7E8F9"
+    found = pair(bare, dashed)
+    assert not found.differs
+    assert (found.remote, found.local) == (Cell(bare), Cell(dashed))
+
+
 def test_numbers_are_shown_to_their_last_digit() -> None:
     text = '{"id": 1, "c": 123456789012345678901234567890.123456789012345678901234567890}'
     row = json.loads(text, cls=ExactNumbers)
@@ -97,8 +105,29 @@ def test_a_long_text_is_cut_to_where_it_differs() -> None:
         assert cell.text.startswith("…")
         assert cell.text.endswith("…")
     assert "100006 characters in all" in found.remote.note
-    # The very end counts too.
-    assert pair(f"{same}a", f"{same}b").remote.text.endswith("a")
+
+
+@pytest.mark.parametrize("alike", [201, 999, 50_000])
+def test_what_differs_at_the_end_stands_near_the_beginning(alike: int) -> None:
+    same = "x" * alike
+    found = pair(f"{same}a", f"{same}bc")
+    assert found.remote == Cell(f"…{'x' * 80}a", note=f"{alike + 1} characters in all")
+    assert found.local == Cell(f"…{'x' * 80}bc", note=f"{alike + 2} characters in all")
+    # One may end where the other goes on.
+    assert pair(same, f"{same}y").remote.text == f"…{'x' * 80}"
+
+
+def test_what_is_short_or_alike_is_shown_from_its_beginning() -> None:
+    short, long = "x" * 200, "x" * 5000
+    assert pair(f"{short}a", f"{short}b").remote == Cell(f"{short}a")
+    assert pair(long, long).remote == Cell(f"{long[:1000]}…", note="5000 characters in all")
+    assert pair(long[:1000], long[:1000]).remote == Cell(long[:1000])
+
+
+def test_bytes_are_cut_between_bytes() -> None:
+    same = "00" * 150
+    found = pair({"bytes": f"{same}1a"}, {"bytes": f"{same}1b"})
+    assert found.remote.text == f"…{'00' * 40}1a"
 
 
 def test_what_the_eye_cannot_see_is_spelled_out() -> None:

@@ -21,6 +21,7 @@ from pytest_django import Settings
 
 from db_sync import checks as ours
 from sides import two_sides
+from switching_shop import manage
 
 ROOT = Path(__file__).parents[2]
 FILES = "DB_{side}_ENGINE=sqlite\nDB_{side}_NAME={side}.sqlite3\n"
@@ -223,9 +224,20 @@ class TestAliases:
         [warning] = found()
         assert warning.id == "db_sync.W007"
         assert f"`{alias}` is db.example.com:3306/shop" in warning.msg
-        assert f"syncs {alias.upper()}.sqlite3" in warning.msg
+        assert f"reads .env, syncs {alias.upper()}.sqlite3" in warning.msg
         Path(".env").unlink()
         assert ids() == []
+
+    def test_the_file_that_the_project_names_is_read(
+        self, aliases: Aliases, settings: Settings, tmp_path: Path
+    ) -> None:
+        aliases["local"] = server()
+        write_env("DB_SYNC_ENABLED=True")
+        settings.DB_SYNC_ENV_FILE = Path(".env").rename(tmp_path / "shop.env")
+        settings.INSTALLED_APPS = [name for name in settings.INSTALLED_APPS if name != "django_q"]
+        warning, queue = found()
+        assert (warning.id, queue.id) == ("db_sync.W007", "db_sync.W009")
+        assert f"reads {tmp_path / 'shop.env'}, syncs LOCAL.sqlite3" in warning.msg
 
 
 class TestEnvFile:
@@ -246,6 +258,14 @@ class TestEnvFile:
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
         assert ids() == ["W008"]
+
+    def test_the_file_that_the_project_names_counts_too(
+        self, settings: Settings, tmp_path: Path
+    ) -> None:
+        write_env("DB_REMOTE_PASSWORD=s3cret")
+        settings.DB_SYNC_ENV_FILE = Path(".env").rename(tmp_path / "shop.env")
+        [warning] = found()
+        assert (warning.id, warning.hint) == ("db_sync.W008", f"chmod 600 {tmp_path / 'shop.env'}")
 
     def test_it_is_a_matter_of_security(self) -> None:
         write_env("DB_REMOTE_PASSWORD=s3cret")
@@ -323,7 +343,7 @@ class TestDeployment:
         ],
     )
     def test_the_line_to_remote(
-        self, aliases: Aliases, host: str, mode: str, told: list[str]
+        self, aliases: Aliases, settings: Settings, host: str, mode: str, told: list[str]
     ) -> None:
         write_env(
             "DB_REMOTE_ENGINE=mysql",
@@ -334,6 +354,8 @@ class TestDeployment:
             f"DB_REMOTE_SSL_MODE={mode}",
         )
         aliases["default"] = aliases["remote"] = server(host=host)
+        assert (ids(), ids(deploy=True)) == ([], told)
+        settings.DB_SYNC_ENV_FILE = Path(".env").rename("shop.env")
         assert (ids(), ids(deploy=True)) == ([], told)
 
 
@@ -394,6 +416,15 @@ class TestTables:
         assert warning.id == "db_sync.W012"
         assert warning.hint == "python manage.py sync_config disable django_q_ormq"
         assert "django_q_task" not in warning.msg
+
+
+@pytest.mark.parametrize("command", ["migrate", "check"])
+def test_a_missing_key_ends_a_command_in_words(tmp_path: Path, command: str) -> None:
+    Path(".env").write_text(FILES.format(side="REMOTE"))
+    told = manage(tmp_path, command, "--database", "local")
+    assert told.status == 1
+    assert ID.findall(told.err) == ["db_sync.E001"]
+    assert "DB_LOCAL_HOST" in told.err
 
 
 ON_A_SERVER = """

@@ -11,7 +11,7 @@ from django.conf import settings
 from conftest import FILE, SERVER, RecordedEngine
 from db_sync import conf
 from db_sync.checks import settings_are_complete
-from db_sync.conf import databases
+from db_sync.conf import databases, settings_file
 
 
 @pytest.fixture(autouse=True)
@@ -140,3 +140,31 @@ def test_the_check_tells_what_is_missing(tmp_path: Path, monkeypatch: pytest.Mon
     assert error.id == "db_sync.E001"
     assert "DB_REMOTE_NAME" in error.msg
     assert ".env" in str(error.hint)
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_the_file_that_databases_was_given_is_known_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sound: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = [f"DB_{side}_ENGINE=sqlite\nDB_{side}_NAME=x\n" for side in ("REMOTE", "LOCAL")]
+    (tmp_path / "two.env").write_text("".join(lines) if sound else "DB_ENV=sideways\n")
+    given = databases("two.env")
+    monkeypatch.chdir("/")
+    # A project may take one of the aliases alone.
+    for alias in ("default", "remote", "local"):
+        monkeypatch.setattr(settings, "DATABASES", {"other": {}, "default": given[alias]})
+        assert settings_file() == str(tmp_path / "two.env")
+
+
+def test_what_is_nearer_goes_before(
+    engine: RecordedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "DATABASES", databases())
+    assert settings_file() is None
+    monkeypatch.setattr(settings, "DATABASES", databases(Path("/etc/databases.env")))
+    assert settings_file() == "/etc/databases.env"
+    monkeypatch.setattr(settings, "DB_SYNC_ENV_FILE", Path("/etc/setting.env"), raising=False)
+    assert settings_file() == "/etc/setting.env"
+    assert settings_file(Path("flag.env")) == "flag.env"
+    assert engine.read == [None, "/etc/databases.env"]

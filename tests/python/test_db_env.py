@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from db_sync.report import ErrorReport
 from db_sync.standing import SideStanding, Standing
 from db_sync.switching import not_yet
 from example_shop import Site
+from queued_shop import QueuedShop
 from switching_shop import db_env, env_file, hidden, manage
 
 LOADING = """
@@ -95,6 +97,69 @@ class TestStatus:
         (site.folder / "other.env").write_bytes(other)
         told = db_env(site, "status", "--env-file", "other.env", status=1)
         assert "Django's `local` is local.sqlite3, but other.env says other.sqlite3." in told.err
+
+
+class TestAutomatic:
+    """What `status` says of runs that come by themselves, with Django Q2 and without it."""
+
+    def rhythm(self, shop: Site, *flags: str) -> tuple[str, str]:
+        """The line of stdout, and stderr."""
+        done = shop.manage("db_env", "status", *flags)
+        [line] = re.findall(r"(?m)^Automatic sync: (.*)$", done.stdout)
+        return line, done.stderr
+
+    def test_the_schedule_is_looked_at(self, site: Site) -> None:
+        shop = QueuedShop(site.folder, {"orm": "default"}, {"DB_SYNC_ENABLED": "True"})
+        line, _err = self.rhythm(shop)
+        assert line.startswith("not known (The tables of Django Q2 cannot be used (no such table:")
+        shop.manage("migrate", "django_q", "--verbosity=0")
+        shop.query("local", "UPDATE db_sync_config SET last_sync_time = '2026-01-06 14:30:00'")
+        for _time in range(2):
+            line, err = self.rhythm(shop)
+            missing = "none (there is no schedule: python manage.py sync_scheduler enable)"
+            assert line == missing
+            # Nothing that does not come is late.
+            assert "late" not in err
+            shop.manage("sync_scheduler", "enable")
+            # The schedule has this interval until it is restarted.
+            shop.settings = {"DB_SYNC_ENABLED": "True", "DB_SYNC_INTERVAL": "5"}
+            line, err = self.rhythm(shop)
+            assert line == "every 60 min"
+            assert "The automatic sync is late" in err
+            shop.settings = {"DB_SYNC_ENABLED": "True"}
+            shop.manage("sync_scheduler", "disable")
+
+    def test_a_schedule_of_another_kind_has_no_minutes(self, site: Site) -> None:
+        shop = QueuedShop(site.folder, {"orm": "default"}, {"DB_SYNC_ENABLED": "True"})
+        shop.manage("migrate", "django_q", "--verbosity=0")
+        shop.manage("sync_scheduler", "enable")
+        shop.query("remote", "UPDATE django_q_schedule SET schedule_type = 'D'")
+        assert self.rhythm(shop)[0] == "DAILY"
+
+    def test_a_schedule_with_settings_of_its_own(self, site: Site) -> None:
+        shop = QueuedShop(site.folder, {"orm": "default"}, {})
+        on = env_file(site) + b"\nDB_SYNC_ENABLED=True\n"
+        (site.folder / "other.env").write_bytes(env_file(site))
+        (site.folder / ".env").write_bytes(on)
+        shop.manage("migrate", "django_q", "--verbosity=0")
+        shop.manage("sync_scheduler", "enable")
+        assert self.rhythm(shop)[0] == "every 60 min"
+        assert self.rhythm(shop, "--env-file", "other.env")[0] == "off"
+        shop.manage("sync_scheduler", "enable", "--env-file", "other.env")
+        assert self.rhythm(shop)[0] == "off"
+        (site.folder / "other.env").unlink()
+        assert self.rhythm(shop)[0].startswith("not known (CFG_002: ")
+        shop.manage("sync_scheduler", "disable")
+        shop.manage("sync_scheduler", "enable")
+        (site.folder / ".env").rename(site.folder / "on.env")
+        (site.folder / ".env").write_bytes(on.replace(b"ENABLED=True", b"ENABLED=False"))
+        assert self.rhythm(shop)[0] == "off"
+        assert self.rhythm(shop, "--env-file", "on.env")[0] == "every 60 min"
+
+    def test_without_django_q2_none_come(self, site: Site) -> None:
+        with (site.folder / ".env").open("a") as file:
+            file.write("\nDB_SYNC_ENABLED=True\n")
+        assert self.rhythm(site)[0] == "none (Django Q2 is not installed)"
 
 
 class TestChanging:
@@ -177,10 +242,16 @@ class TestChanging:
         assert "Looking" not in told.err
         assert b"DB_ENV=local\n" in env_file(site)
 
-    def test_a_side_that_is_away_is_not_gone_over_to(self, site: Site) -> None:
-        with hidden(site, "local"):
+    @pytest.mark.parametrize("away", [["local"], ["local", "remote"]])
+    def test_a_side_that_is_away_is_not_gone_over_to(self, site: Site, away: list[str]) -> None:
+        with ExitStack() as stack:
+            for side in away:
+                stack.enter_context(hidden(site, side))
             told = db_env(site, "local", status=1)
         assert "DB_CONN_004" in told.err
+        assert "The SQLite file of LOCAL" in told.err
+        assert "Mend that first: on LOCAL the site would have no database." in told.err
+        assert "--force" not in told.err
         assert "cannot be known" not in told.err
         assert b"DB_ENV=remote\n" in env_file(site)
 
@@ -253,13 +324,19 @@ def test_the_documentation_shows_what_is_said(site: Site) -> None:
     assert times.sub("", said) == times.sub("", session)
 
 
+FINE = SideStanding(None, 1.0)
+
+
 def standing_with(**changes: Any) -> Standing:
-    fine = SideStanding(None, 1.0)
-    return Standing(**{"sides": {"REMOTE": fine, "LOCAL": fine}, "conflicts": 0, **changes})
+    return Standing(**{"sides": {"REMOTE": FINE, "LOCAL": FINE}, "conflicts": 0, **changes})
 
 
 def failure(code: str) -> ErrorReport:
     return ErrorReport(code, "It failed.", "Mend it.")
+
+
+def failed(code: str) -> SideStanding:
+    return SideStanding(failure(code))
 
 
 @pytest.mark.parametrize(
@@ -271,21 +348,36 @@ def failure(code: str) -> ErrorReport:
         (standing_with(trouble=failure("SYS_004"), conflicts=2), [1, 3]),
         (
             standing_with(
-                sides={
-                    "REMOTE": SideStanding(failure("DB_CONN_001")),
-                    "LOCAL": SideStanding(failure("DB_CONN_002")),
-                },
+                sides={"REMOTE": failed("DB_CONN_001"), "LOCAL": failed("DB_CONN_002")},
                 trouble=failure("DB_CONN_001"),
                 conflicts=None,
             ),
-            [1, 1],
+            [1],
+        ),
+        (
+            standing_with(
+                sides={"REMOTE": failed("DB_CONN_001"), "LOCAL": FINE},
+                trouble=failure("DB_CONN_001"),
+                conflicts=2,
+            ),
+            [1, 3],
+        ),
+        (
+            standing_with(
+                sides={"REMOTE": FINE, "LOCAL": failed("DB_CONN_001")},
+                trouble=failure("DB_CONN_001"),
+                conflicts=2,
+            ),
+            [1],
         ),
     ],
 )
 def test_the_worst_comes_first(known: Standing, statuses: list[int]) -> None:
     refusals = list(not_yet(known, "remote", "local"))
     assert [refusal.status for refusal in refusals] == statuses
-    assert all("db_env local --force" in refusal.hint for refusal in refusals)
+    # Nobody is led to a side that is away.
+    offered = known.sides["LOCAL"].error is None
+    assert all(("db_env local --force" in refusal.hint) == offered for refusal in refusals)
 
 
 class TestInProcess:

@@ -48,6 +48,12 @@ def test_all_are_decided(answers: Answers) -> None:
     assert json.loads(json.dumps(done)) == done
 
 
+@pytest.mark.usefixtures("answers")
+def test_the_file_that_the_project_names_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "DB_SYNC_ENV_FILE", "e", raising=False)
+    assert decide_conflicts([(1, "1|-")], keep="local", by="anna")["decided"] == 1
+
+
 @pytest.mark.parametrize("status", [3, 4])
 def test_rows_that_moved_or_are_held_stay_open(answers: Answers, status: int) -> None:
     answers[2] = report_data(status="PARTIAL", exit_code=status)

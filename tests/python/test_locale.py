@@ -56,6 +56,15 @@ def test_every_message_has_a_translation_and_no_translation_is_left_over(chinese
     assert not any(message.fuzzy for message in chinese if message.id)
 
 
+def test_chinese_sentences_have_chinese_colons_and_one_word_for_a_side(chinese: Catalog) -> None:
+    texts = [str(message.string) for message in chinese if message.id]
+    assert [text for text in texts if "侧" in text] == []
+    # Lines of figures, and what scripts read, keep theirs.
+    sentences = [text for text in texts if "。" in text]
+    assert len(sentences) > 100
+    assert [text for text in sentences if re.search(r"[\u4e00-\u9fff）)}]: ", text)] == []
+
+
 def test_every_place_survives_translation(chinese: Catalog) -> None:
     for message in chinese:
         if message.id:

@@ -46,7 +46,7 @@ def test_rows_of_the_engine_are_read_and_named(files: Path) -> None:
     )
     conflict, undo, log = SyncConflict.objects.get(), SyncUndo.objects.get(), SyncLog.objects.get()
     assert (conflict.remote_row, conflict.local_row) == (None, {"id": 2, "name": "绿茶"})
-    assert str(conflict) == "shop_product {'id': 2}: delete/update, PENDING"
+    assert str(conflict) == "shop_product, id=2: delete/update, PENDING"
     assert undo.row_before == {"id": 2, "price": 1.5}
     assert str(undo) == "shop_product {'id': 2}: DELETE on LOCAL"
     assert log.start_time == MOMENT

@@ -16,7 +16,7 @@ import pytest
 
 from db_sync.scheduling import TASK
 from example_shop import Site
-from queued_shop import QueuedShop, redis, until
+from queued_shop import HERE, QueuedShop, redis, until
 from sides import two_sides
 
 # What a queue without acknowledgements, or an impatient one, may do.
@@ -27,6 +27,12 @@ broker = get_broker()
 deliver = broker.enqueue
 broker.enqueue = lambda package: (deliver(package), deliver(package))[0]
 async_task('{TASK}', broker=broker)
+"""
+# A project whose `.env` stands beside its settings, and not where a cluster was started.
+PLACED = """
+from queued_settings import *
+from db_sync.conf import databases
+DATABASES = databases({path!r})
 """
 ORM = {"orm": "default"}
 RUNS = "SELECT COUNT(DISTINCT run_id) FROM db_sync_log WHERE triggered_by = 'SCHEDULED'"
@@ -89,9 +95,32 @@ def test_a_schedule_fires_and_its_runs_are_counted(
         site.await_tasks(2)
     assert site.tasks() == [(TASK, 1), (TASK, 0)]
     site.settings = {"SHOP_LANGUAGE": "zh-hans"}
-    assert "成功次数: 1\n失败次数: 1\n" in site.manage("sync_scheduler", "status").stdout
+    status = site.manage("sync_scheduler", "status")
+    assert "成功次数: 1\n失败次数: 1\n" in status.stdout
+    [failure] = [line for line in status.stderr.splitlines() if "SYNC_001: " in line]
+    assert failure.startswith("最近一次失败（")
+    assert "Traceback" not in status.stderr
     # A failed run is not delivered for ever.
     assert site.query("remote", "SELECT COUNT(*) FROM django_q_ormq") == [(0,)]
+
+
+def test_workers_find_the_projects_file_wherever_they_are(queued: Site, tmp_path: Path) -> None:
+    site = shop(queued, tmp_path, ORM)
+    env = site.folder / ".env"
+    text = env.read_text()
+    for side in ("remote", "local"):
+        text = text.replace(f"NAME={side}.sqlite3", f"NAME={site.folder / side}.sqlite3")
+    env.write_text(text)
+    (tmp_path / "placed.py").write_text(PLACED.format(path=str(env)))
+    paths = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(HERE)])}
+    (tmp_path / "elsewhere").mkdir()
+    settings = {"DJANGO_SETTINGS_MODULE": "placed", **paths}
+    elsewhere = QueuedShop(tmp_path / "elsewhere", ORM, settings)
+    elsewhere.manage("sync_scheduler", "enable")
+    with elsewhere.clusters():
+        site.await_tasks(1)
+    assert site.tasks() == [(TASK, 1)]
+    assert equal(site)
 
 
 def test_missed_slots_come_once_and_the_next_one_is_ahead(queued: Site, tmp_path: Path) -> None:

@@ -65,6 +65,17 @@ def test_seeding_is_deterministic(seeded: Site, new: Site) -> None:
     assert new.rows("remote") == seeded.rows("remote")
 
 
+def test_a_shop_is_seeded_once(new: Site) -> None:
+    before = new.rows("remote")
+    told = new.manage("seed_shop", status=1)
+    assert "The shop on remote has categories already: nothing was added." in told.stderr
+    assert "Traceback" not in told.stderr
+    assert new.rows("remote") == before
+    # One table with rows is enough.
+    new.query("local", "INSERT INTO shop_tag (code, label) VALUES ('a', 'A')")
+    assert "has tags already" in new.manage("seed_shop", "--database=local", status=1).stderr
+
+
 def test_full_makes_an_empty_side_equal(new: Site) -> None:
     report = new.sync("--type", "FULL")
     assert report["status"] == "SUCCESS"

@@ -57,8 +57,8 @@ def refused(*words: str) -> CommandError:
     return raised.value
 
 
-def changed(*words: str) -> SyncConfig:
-    assert told(*words) == "users is changed.\n"
+def changed(*words: str, said: str = "changed") -> SyncConfig:
+    assert told(*words) == f"users is {said}.\n"
     row: SyncConfig = SyncConfig.objects.get(table_name="users")
     return row
 
@@ -74,8 +74,8 @@ def test_set_changes_every_key() -> None:
     )
     assert (row.sync_type, row.sync_direction) == ("FULL", "REMOTE_TO_LOCAL")
     assert (row.conflict_resolution, row.priority, row.column_rules) == ("MANUAL", -3, None)
-    assert not changed("disable", "users").sync_enabled
-    assert changed("enable", "users").sync_enabled
+    assert not changed("disable", "users", said="disabled").sync_enabled
+    assert changed("enable", "users", said="enabled").sync_enabled
 
 
 @pytest.mark.usefixtures("configured")
@@ -251,7 +251,9 @@ def test_an_environment_file_may_be_named(
 @pytest.mark.usefixtures("configured")
 def test_it_speaks_chinese() -> None:
     with translation.override("zh-hans"):
-        assert told("enable", "users") == "users 已更改。\n"
+        assert told("disable", "users") == "users 已禁用。\n"
+        assert told("enable", "users") == "users 已启用。\n"
+        assert told("set", "users", "priority=1") == "users 已更改。\n"
         assert "两端都没有表 nobody" in str(refused("enable", "nobody"))
 
 

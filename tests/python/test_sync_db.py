@@ -68,7 +68,12 @@ def test_json_is_the_report_and_nothing_else(engine: RecordedEngine) -> None:
 
 @pytest.mark.parametrize(
     ("code", "sentence"),
-    [(1, "Not every table"), (3, "conflicts wait"), (4, "lock"), (130, "Interrupted")],
+    [
+        (1, "Not every table"),
+        (3, "conflicts wait.*sync_conflicts list.*--all"),
+        (4, "lock"),
+        (130, "Interrupted"),
+    ],
 )
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_a_run_that_is_not_wholly_done_is_reported_and_then_raised(
@@ -80,6 +85,14 @@ def test_a_run_that_is_not_wholly_done_is_reported_and_then_raised(
         call_command("sync_db", *flags, stdout=out)
     assert caught.value.returncode == code
     assert "PARTIAL" in out.getvalue()
+
+
+def test_rows_that_an_undo_has_left_are_no_conflicts(engine: RecordedEngine) -> None:
+    engine.answer = report_data(table_data(capture="undo"), exit_code=3, status="PARTIAL")
+    with pytest.raises(CommandError, match="rows that were changed since stay") as caught:
+        sync_db("--undo", "5f3a")
+    assert caught.value.returncode == 3
+    assert "sync_conflicts" not in str(caught.value)
 
 
 def test_a_run_that_cannot_be_done_says_what_and_what_to_do(engine: RecordedEngine) -> None:

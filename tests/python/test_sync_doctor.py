@@ -93,6 +93,38 @@ def test_a_schedule_that_is_old_or_overdue(scheduled: QueuedShop) -> None:
         until(lambda: "DOC_105" not in queue(scheduled), "a cluster looks")
 
 
+def test_schedules_that_sync_too_are_removed_by_the_command(shop: QueuedShop) -> None:
+    shop.settings = {}
+    # Whatever DB_SYNC_ENABLED says, these fire.
+    old = "INSERT INTO django_q_schedule (name, func, args, schedule_type, repeats) VALUES "
+    shop.query(
+        "remote",
+        f"{old} ('nightly', 'django.core.management.call_command', ?, 'D', -1)",
+        "'sync_db'",
+    )
+    shop.query("remote", f"{old} ('gone', 'db_sync.services.run', '', 'D', -1)")
+    found = queue(shop)
+    assert set(found) == {"DOC_109", "DOC_110"}
+    assert found["DOC_109"]["names"] == {
+        "name": "nightly",
+        "id": "1",
+        "function": "django.core.management.call_command sync_db",
+    }
+    carry_out(shop, found["DOC_109"])
+    assert set(queue(shop)) == {"DOC_110"}
+    carry_out(shop, found["DOC_110"])
+    assert queue(shop) == {}
+
+
+def test_a_queue_whose_database_is_away_is_not_migrated(shop: QueuedShop) -> None:
+    remote = shop.folder / "remote.sqlite3"
+    remote.unlink()
+    remote.mkdir()
+    away = queue(shop, status=1)["DOC_101"]
+    assert "cannot be reached: unable to open database file" in away["message"]
+    assert away["command"] == "python manage.py db_env status"
+
+
 def test_tables_of_the_queue_that_are_missing(new: Site) -> None:
     shop = QueuedShop(new.folder, ORM, ON)
     missing = queue(shop, status=1)["DOC_101"]
@@ -174,6 +206,15 @@ def test_the_schedules_own_settings_file_that_is_gone(shop: QueuedShop) -> None:
     assert gone["code"] == "CFG_002"
     assert "other.env does not exist" in gone["message"]
     assert "--env-file" in gone["hint"]["message"]
+
+
+def test_the_file_that_the_flag_names_is_compared_with_the_schedule(scheduled: QueuedShop) -> None:
+    text = (scheduled.folder / ".env").read_text()
+    (scheduled.folder / "other.env").write_text(f"{text}\nDB_SYNC_INTERVAL=7\n")
+    assert "DOC_104" not in queue(scheduled)
+    found = diagnosis(scheduled, "--env-file", "other.env")["findings"]
+    [old] = [one for one in found if one["code"] == "DOC_104"]
+    assert old["names"] == {"minutes": "7", "scheduled": "60"}
 
 
 def test_what_was_mended_is_said_in_the_projects_language(new: Site) -> None:

@@ -1,6 +1,8 @@
 """The command and its schedule, on a real table of Django Q2."""
 
 import datetime
+import re
+import shlex
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -16,9 +18,12 @@ from django.utils import timezone, translation
 from django_q.models import Schedule, Task
 from pytest_django import Settings
 
-from db_sync import scheduling
+from db_sync import other_schedules, scheduling
 from db_sync.conf import databases
 from db_sync.management.commands.sync_scheduler import Command
+from queued_shop import HERE
+from sides import two_sides
+from switching_shop import manage
 
 ENABLED_IN_CHINESE = """\
 配置信息:
@@ -315,9 +320,164 @@ def test_without_sound_settings_it_says_which(monkeypatch: pytest.MonkeyPatch, a
 
 def test_without_its_tables_it_says_so_too() -> None:
     call_command("migrate", "django_q", "zero", database="default", verbosity=0)
-    with pytest.raises(CommandError, match="run migrate first") as caught:
+    for action in ("enable", "disable", "status", "restart"):
+        words = r"no such table: django_q_schedule\): run python manage.py migrate first"
+        with pytest.raises(CommandError, match=words) as caught:
+            told(action)
+        assert caught.value.returncode == 1
+
+
+def test_a_database_that_cannot_be_reached_is_not_migrated(files: Path) -> None:
+    connections["default"].close()
+    connections["default"].settings_dict["NAME"] = str(files)
+    with pytest.raises(CommandError, match=r"cannot be reached, .*unable to open") as caught:
         told("status")
     assert caught.value.returncode == 1
+    assert "migrate" not in str(caught.value)
+
+
+def test_a_server_that_refuses_the_password_is_not_migrated(tmp_path: Path) -> None:
+    with two_sides(tmp_path, "MARIADB", "MARIADB2") as sides:
+        settings = {**sides.settings, "DB_REMOTE_PASSWORD": "wr0ng-one"}
+        here = {"DJANGO_SETTINGS_MODULE": "queued_settings", "PYTHONPATH": str(HERE)}
+        told = manage(tmp_path, "sync_scheduler", "status", **settings, **here)
+        assert told.status == 1
+        assert "cannot be reached, or refuses us" in told.err
+        assert "1045" in told.err
+        assert "migrate" not in told.err
+
+
+def test_the_latest_failure_is_told_in_its_first_line() -> None:
+    told("enable")
+    words = (
+        "SYNC_001: Table t does not exist.\n  Create it. : Traceback (most recent call last):\n x"
+    )
+    finished(2, success=False, result=words)
+    Task.objects.create(
+        id="newest",
+        name="run",
+        func=scheduling.TASK,
+        started=at(15, 0),
+        stopped=at(15, 0),
+        success=False,
+        result="Task exceeded. : Traceback (most recent call last):\n  File",
+    )
+    out, err = told("status")
+    assert err == "The latest failure, at 2026-01-06 15:00:00+00:00: Task exceeded.\n"
+    assert out.endswith(f"Failures: 3\n{'=' * 50}\n")
+    Task.objects.get(id="newest").delete()
+    assert told("status")[1].endswith(": SYNC_001: Table t does not exist.\n")
+
+
+def test_a_failure_without_words_is_told_too() -> None:
+    finished(1, success=False)
+    assert told("status")[1] == "The latest failure, at 2026-01-06 14:30:00+00:00: \n"
+
+
+class TestOthers:
+    """What older installations have left in Django Q2 beside our schedule."""
+
+    COMMAND = "django.core.management.call_command"
+
+    def left(self, func: str, args: str = "", **changes: Any) -> int:
+        fields = {"name": "old", "schedule_type": "I", "minutes": 60, **changes}
+        row: Schedule = Schedule.objects.create(func=func, args=args, **fields)
+        number: int = row.pk
+        return number
+
+    @pytest.mark.parametrize("action", ["enable", "restart"])
+    def test_functions_that_are_gone_are_taken_over(self, action: str) -> None:
+        expected = told(action)[0]
+        told("disable")
+        gone = [
+            self.left("db_sync.services.scheduler.run_sync"),
+            self.left("db_sync.tasks.scheduled_sync_task", name=None),
+            self.left("db_sync.sync.Engine.run", schedule_type="D"),
+        ]
+        others = {self.left("shop.tasks.nightly"), self.left("db_sync_tests.tasks.run")}
+        out, err = told(action)
+        assert out == expected
+        first, second, third = err.splitlines()
+        words = "it called db_sync.services.scheduler.run_sync of an older version"
+        assert first.startswith(f"Removed the schedule old (id {gone[0]}): {words}")
+        assert second.startswith(f"Removed the schedule {gone[1]} (id {gone[1]}): ")
+        assert third.startswith(f"Removed the schedule old (id {gone[2]}): ")
+        kept = Schedule.objects.exclude(name=scheduling.NAME)
+        assert set(kept.values_list("pk", flat=True)) == others
+        assert told(action)[1] == ""
+
+    @pytest.mark.parametrize(
+        ("func", "args"),
+        [
+            (COMMAND, "'sync_db'"),
+            (COMMAND, "'sync_db', '--type', 'FULL'"),
+            (COMMAND, "('sync_db',)"),
+            (COMMAND, "['sync_db']"),
+            ("management.call_command", "'sync_db'"),
+            ("db_sync.engine.sync", ""),
+        ],
+    )
+    def test_what_syncs_too_is_told_and_kept(self, func: str, args: str) -> None:
+        number = self.left(func, args)
+        for action in ("enable", "restart", "status"):
+            out, err = told(action)
+            assert f"The schedule old (id {number}) syncs too: it calls {func}" in err
+            assert f"Schedule.objects.filter(pk={number}).delete()" in err
+            assert "old" not in out
+        assert Schedule.objects.filter(pk=number).exists()
+
+    @pytest.mark.parametrize(
+        ("func", "args", "changes"),
+        [
+            (COMMAND, "'clearsessions'", {}),
+            (COMMAND, "'clearsessions', 'sync_db'", {}),
+            (COMMAND, "", {}),
+            (COMMAND, "sync_db(", {}),
+            ("shop.tasks.my_call_command", "'sync_db'", {}),
+            (COMMAND, "'sync_db'", {"repeats": 0}),
+            ("db_sync.gone", "", {"repeats": 0}),
+            (scheduling.TABLE_TASK, "'shop_product'", {}),
+            (scheduling.DECISION_TASK, "", {}),
+            (scheduling.TASK, "", {"schedule_type": "D"}),
+        ],
+    )
+    def test_what_does_not_is_nobodys_business(
+        self, func: str, args: str, changes: dict[str, Any]
+    ) -> None:
+        number = self.left(func, args, **changes)
+        for action in ("enable", "restart", "status"):
+            assert told(action)[1] == ""
+        assert Schedule.objects.filter(pk=number).exists()
+
+    def test_status_tells_of_both_and_removes_nothing(self) -> None:
+        dead, other = self.left("db_sync.gone"), self.left(self.COMMAND, "'sync_db'")
+        err = told("status")[1]
+        assert f"The schedule old (id {dead}) calls db_sync.gone of an older version" in err
+        assert f"(id {other}) syncs too" in err
+        assert Schedule.objects.count() == 2
+
+    def test_the_command_that_is_shown_removes_it(self) -> None:
+        self.left(self.COMMAND, "'sync_db'")
+        kept = self.left("shop.tasks.nightly")
+        [other] = other_schedules.find()
+        python, script, *words = shlex.split(other.removal)
+        assert (python, script) == ("python", "manage.py")
+        call_command(*words, verbosity=0)
+        assert list(Schedule.objects.values_list("pk", flat=True)) == [kept]
+
+    def test_ours_may_have_a_function_that_is_gone(self) -> None:
+        number = self.left("db_sync.gone", name=scheduling.NAME)
+        assert told("enable")[1] == ""
+        assert Schedule.objects.get().pk == number
+
+    @pytest.mark.usefixtures("_chinese")
+    def test_in_chinese(self) -> None:
+        self.left("db_sync.gone")
+        self.left(self.COMMAND, "'sync_db'")
+        out, err = told("enable")
+        assert out == ENABLED_IN_CHINESE
+        assert re.search(r"已删除.*db_sync\.gone", err)
+        assert "The schedule" not in err
 
 
 @pytest.mark.parametrize("words", [[], ["pause"], ["enable", "now"]])

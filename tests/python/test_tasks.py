@@ -49,12 +49,30 @@ def test_one_table_with_options_of_its_own(engine: RecordedEngine) -> None:
         sync_table("products", colour="red")
 
 
+def test_the_file_that_the_project_names_is_read(
+    engine: RecordedEngine, settings: Settings
+) -> None:
+    settings.DB_SYNC_ENV_FILE = "/etc/shop.env"
+    run_scheduled_sync()
+    sync_table("products")
+    sync_table("products", env_file="other.env")
+    files = ["/etc/shop.env", "/etc/shop.env", "other.env"]
+    assert [asked["env_file"] for asked in engine.asked] == files
+    assert [engine.read[at] for at in (0, 2, 4)] == files
+
+
 def test_automatic_runs_may_be_off(engine: RecordedEngine) -> None:
     engine.sides["enabled"] = False
     for done in (run_scheduled_sync(), sync_table("products")):
         assert done["status"] == "DISABLED"
         assert "DB_SYNC_ENABLED" in done["message"]
     assert engine.asked == []
+
+
+def test_what_a_person_asks_for_is_done_all_the_same(engine: RecordedEngine) -> None:
+    engine.sides["enabled"] = False
+    assert sync_table("products", triggered_by="MANUAL") == SUMMARY
+    assert engine.asked[0]["triggered_by"] == "MANUAL"
 
 
 def test_rows_that_wait_for_a_person_are_no_failure(engine: RecordedEngine) -> None:

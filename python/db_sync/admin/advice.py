@@ -26,7 +26,10 @@ ADVICE: dict[str, Promise] = {
     "SYNC_008": _("Look at what happened to the rows. If it is meant, run sync_db with --force."),
     "SYNC_009": _("Another run is at work on the table: wait for it, or sync with --wait SECONDS."),
     "SYNC_010": _("Run the sync again; if the same rows differ again, run it with --type FULL."),
-    "CFG_001": _("Set the keys that the message names in .env; .env.example shows each."),
+    "CFG_001": _(
+        "Set the keys that the message names in .env; docs/settings.md and .env.example, both in "
+        "the source checkout, show each."
+    ),
     "CFG_002": _("Correct the value; the message says what is allowed."),
     "CFG_003": _("Use a table that is configured, or register it with sync_config enable."),
     "CFG_004": _("Use BOTH, REMOTE_TO_LOCAL or LOCAL_TO_REMOTE."),

@@ -4,6 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 from django.conf import settings
 from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
 
@@ -52,6 +54,12 @@ def written(moment: datetime | None) -> str:
         For example `2026-01-06 14:30:00`; a dash for None.
     """
     return spelled(None if moment is None else utc(moment))
+
+
+def in_two_lines(moment: datetime | None) -> SafeString:
+    """Spells a moment as `written` does; in a narrow column its time stands below its date."""
+    parts = ((part,) for part in written(moment).split())
+    return format_html_join(" ", '<span class="db-sync-moment">{}</span>', parts)
 
 
 def spelled(moment: datetime | None) -> str:

@@ -13,6 +13,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -20,10 +22,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from db_sync.admin import queue
 from db_sync.admin.badges import badge
-from db_sync.admin.clock import written
+from db_sync.admin.clock import in_two_lines, written
 from db_sync.admin.filters import KindFilter, MetFilter, NewestRows, StateFilter, TableFilter
-from db_sync.admin.local import LocalAdmin, env_file
-from db_sync.admin.versions import key_text, side_by_side
+from db_sync.admin.local import LocalAdmin
+from db_sync.admin.versions import side_by_side
+from db_sync.cells import key_text
+from db_sync.conf import settings_file
 from db_sync.engine import resolve_conflict
 from db_sync.errors import SyncError
 from db_sync.models import Side, SyncConflict
@@ -53,13 +57,13 @@ class SyncConflictAdmin(LocalAdmin):
     """Lists what waits for a person; who may change conflicts may decide them."""
 
     paginator = NewestRows
-    list_display = ("row", "table_name", "kind", "coloured_state", "decision", "met")
+    list_display = ("row", "table_name", "coloured_state", "met")
     list_display_links = ("row",)
     list_filter = (StateFilter, TableFilter, KindFilter, MetFilter)
     search_fields = ("table_name__exact", "run_id__exact")
     search_help_text = gettext_lazy("A table's or a run's whole name")
     sortable_by = ("met",)
-    actions = ("keep_remote", "keep_local")
+    actions = ("keep_remote", "keep_local", "sync_now")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Gives the list without rows."""
@@ -80,19 +84,17 @@ class SyncConflictAdmin(LocalAdmin):
         return Truncator(key_text(conflict.row_key)).chars(_SHORT)
 
     @admin.display(description=gettext_lazy("state"))
-    def coloured_state(self, conflict: SyncConflict) -> str:
-        """Marks whether the conflict waits."""
-        return badge(conflict.state)
-
-    @admin.display(description=gettext_lazy("decision"), empty_value="")
-    def decision(self, conflict: SyncConflict) -> str:
-        """Says whose row was kept, and who said so."""
-        return ", ".join(filter(None, (conflict.winner, conflict.resolved_by)))
+    def coloured_state(self, conflict: SyncConflict) -> SafeString:
+        """Marks whether the conflict waits; what happened, and who won by whom, stands below."""
+        decision = ", ".join(filter(None, (conflict.winner, conflict.resolved_by)))
+        more = '<small class="db-sync-more">{}</small>'
+        lines = ((line,) for line in (conflict.kind, decision) if line)
+        return format_html("{}{}", badge(conflict.state), format_html_join("", more, lines))
 
     @admin.display(description=gettext_lazy("met"), ordering="id")
-    def met(self, conflict: SyncConflict) -> str:
+    def met(self, conflict: SyncConflict) -> SafeString:
         """Spells when a run first met the conflict."""
-        return written(conflict.created_at)
+        return in_two_lines(conflict.created_at)
 
     @admin.action(description=gettext_lazy("Keep REMOTE's rows"), permissions=["change"])
     def keep_remote(self, request: HttpRequest, queryset: QuerySet[SyncConflict]) -> HttpResponse:
@@ -103,6 +105,25 @@ class SyncConflictAdmin(LocalAdmin):
     def keep_local(self, request: HttpRequest, queryset: QuerySet[SyncConflict]) -> HttpResponse:
         """Asks whether LOCAL's rows shall be written on both sides."""
         return self._ask(request, queryset, "LOCAL")
+
+    @admin.action(description=gettext_lazy("Sync their tables now"), permissions=["sync"])
+    def sync_now(self, request: HttpRequest, queryset: QuerySet[SyncConflict]) -> None:
+        """Puts a task for each conflict's table into the queue.
+
+        Its run writes down what both sides hold, and decides nothing: that is the user's question.
+        """
+        tables = queryset.order_by("table_name").values_list("table_name", flat=True).distinct()
+        queue.sync_tables(request, list(tables), conflict="MANUAL")
+
+    def has_sync_permission(self, request: HttpRequest) -> bool:
+        """Says whether the user may sync tables, as in their configuration."""
+        return request.user.has_perm("db_sync.change_syncconfig")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Shows the list, and above it what workers have left undecided."""
+        return self.answered(request, self._list, extra_context)
 
     def change_view(
         self,
@@ -130,6 +151,29 @@ class SyncConflictAdmin(LocalAdmin):
         """
         return self.answered(request, self._decide)
 
+    def _list(self, request: HttpRequest, extra_context: dict[str, Any] | None) -> HttpResponse:
+        if request.method == "GET" and self.has_change_permission(request):
+            self._tell_of_left(request)
+        return super().changelist_view(request, extra_context)
+
+    def _tell_of_left(self, request: HttpRequest) -> None:
+        """Names the conflicts that workers have left, as long as they wait with those versions."""
+        seen = queue.left()
+        waiting = SyncConflict.objects.filter(pk__in=seen, state=StateFilter.waiting)
+        without_rows = waiting.defer("remote_row", "local_row")
+        left = [conflict for conflict in without_rows if conflict.seen == seen[conflict.pk]]
+        if not left:
+            return
+        rows = [f"{one.table_name} {key_text(one.row_key)}" for one in left[:_NAMED]]
+        if len(left) > _NAMED:
+            rows.append(_("… and %(more)s more") % {"more": len(left) - _NAMED})
+        words = _(
+            "Not decided, because a side was changed since or another run held the table: "
+            "%(rows)s. The next sync writes down what both sides hold now: sync the tables, then "
+            "decide again."
+        )
+        messages.warning(request, words % {"rows": "; ".join(rows)})
+
     def _show(self, request: HttpRequest, object_id: str) -> HttpResponse:
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
@@ -153,6 +197,8 @@ class SyncConflictAdmin(LocalAdmin):
             "may_decide": self.has_change_permission(request, conflict),
             "chosen": json.dumps([(conflict.pk, conflict.seen)]),
             "decide": self._address("decide"),
+            "may_sync": queue.is_there() and self.has_sync_permission(request),
+            "list": self._address("changelist"),
             "meaning": _meaning(conflict.kind),
             "sides": [
                 ("REMOTE", conflict.remote_row is None),
@@ -215,7 +261,7 @@ class SyncConflictAdmin(LocalAdmin):
         start = _("Conflict %(number)d: ") % {"number": number}
         try:
             report = resolve_conflict(
-                number, keep=keep.lower(), by=by, seen=seen, env_file=env_file()
+                number, keep=keep.lower(), by=by, seen=seen, env_file=settings_file()
             )
         except SyncError as error:
             queue.failed(request, ErrorReport.from_exception(error), start)
@@ -224,7 +270,10 @@ class SyncConflictAdmin(LocalAdmin):
             errors = report.errors or [table.error for table in report.tables if table.error]
             for failure in errors:
                 queue.failed(request, failure, start)
-            words = _("The conflict is not decided. Look at both rows again.")
+            words = _(
+                "The conflict is not decided. Where a side was changed since, the next sync writes "
+                "down what both sides hold now: sync the table, then decide again."
+            )
             messages.warning(request, f"{start}{words}")
             return
         conflict = SyncConflict.objects.defer("remote_row", "local_row").get(pk=number)

@@ -22,7 +22,7 @@ from db_sync.admin.badges import arrow, badge, tone
 from db_sync.admin.charts import Column, Part, Point
 from db_sync.admin.clock import now, spelled, written
 from db_sync.admin.figures import Figures, Passes, TableFigures
-from db_sync.admin.local import LocalAdmin, env_file
+from db_sync.admin.local import LocalAdmin
 from db_sync.errors import SyncError
 from db_sync.printout import error_lines
 from db_sync.report import ErrorReport
@@ -114,14 +114,14 @@ class DashboardAdmin(LocalAdmin):
 def _schedule() -> tuple[ScheduleStatus | None, str]:
     """Asks how the schedule stands; otherwise says in a sentence why that cannot be known."""
     try:
-        return scheduling.status(env_file()), ""
+        return scheduling.status(), ""
     except ImproperlyConfigured as error:
         return None, str(error)
     except SyncError as error:
         lines = error_lines(ErrorReport.from_exception(error))
         return None, " ".join(line.text.strip() for line in lines)
-    except Error:
-        return None, _("Django Q2's tables cannot be read: run python manage.py migrate.")
+    except Error as error:
+        return None, scheduling.trouble(error)
 
 
 def _interval(schedule: ScheduleStatus | None) -> timedelta | None:

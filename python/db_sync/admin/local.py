@@ -1,10 +1,8 @@
 """What the pages have in common: their rows live on LOCAL, which may be away."""
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.db import Error, OperationalError, connections
 from django.http import HttpRequest, HttpResponse
@@ -139,13 +137,3 @@ def trouble_with_local(error: Error) -> tuple[str, str] | None:
             _("Try again in a moment. A sync that writes much may keep a SQLite file locked."),
         )
     return None
-
-
-def env_file() -> str | None:
-    """Names the settings' file that the engine shall read.
-
-    Returns:
-        What `DB_SYNC_ENV_FILE` in Django's settings says; None for `.env` in the working directory.
-    """
-    path = getattr(settings, "DB_SYNC_ENV_FILE", None)
-    return None if path is None else os.fspath(path)

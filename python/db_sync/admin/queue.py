@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from django.apps import apps
 from django.contrib import messages
 from django.core.exceptions import ImproperlyConfigured
+from django.db import Error
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from db_sync import scheduling
-from db_sync.admin.local import env_file
 from db_sync.errors import SyncError
 from db_sync.printout import error_lines
 from db_sync.report import ErrorReport
@@ -23,14 +24,15 @@ def is_there() -> bool:
     return apps.is_installed("django_q")
 
 
-def sync_tables(request: HttpRequest, tables: Sequence[str]) -> None:
+def sync_tables(request: HttpRequest, tables: Sequence[str], **options: Any) -> None:
     """Puts a task for each table into the queue, and tells the user.
 
     Args:
         request: The user's.
         tables: Their names.
+        options: Further ones as for `db_sync.tasks.sync_table`.
     """
-    _tell(request, lambda: _sync_tables(request, tables))
+    _tell(request, lambda: _sync_tables(request, tables, options))
 
 
 def decide(request: HttpRequest, chosen: Sequence[tuple[int, str]], *, keep: str, by: str) -> None:
@@ -44,8 +46,7 @@ def decide(request: HttpRequest, chosen: Sequence[tuple[int, str]], *, keep: str
     """
 
     def ask() -> None:
-        options = {"keep": keep, "by": by, "env_file": env_file()}
-        scheduling.enqueue_decisions(chosen, **options)
+        scheduling.enqueue_decisions(chosen, keep=keep, by=by)
         words = _(
             "%(count)d decision(s) are in the queue. A worker (manage.py qcluster) writes the "
             "rows; what was changed since stays open."
@@ -55,23 +56,29 @@ def decide(request: HttpRequest, chosen: Sequence[tuple[int, str]], *, keep: str
     _tell(request, ask)
 
 
+def left() -> dict[int, str]:
+    """Gives the conflicts that workers have left, as `scheduling.left_conflicts` does.
+
+    Returns:
+        The same, and nothing where there is no Django Q2 or where its tables cannot be read.
+    """
+    try:
+        return scheduling.left_conflicts() if is_there() else {}
+    except Error:
+        return {}
+
+
 def failed(request: HttpRequest, error: ErrorReport, start: str = "") -> None:
     """Tells the user of a failure: its code, what happened and what to do."""
     lines = " ".join(line.text.strip() for line in error_lines(error))
     messages.error(request, f"{start}{lines}")
 
 
-def _sync_tables(request: HttpRequest, tables: Sequence[str]) -> None:
-    path = env_file()
-    if not scheduling.read_settings(path).enabled:
-        words = _(
-            "Nothing was queued: DB_SYNC_ENABLED is False, so a worker would sync nothing. Set it "
-            "to True, or run manage.py sync_db --table NAME."
-        )
-        messages.warning(request, words)
-        return
+def _sync_tables(request: HttpRequest, tables: Sequence[str], options: dict[str, Any]) -> None:
+    # What is wrong with the settings is told here rather than by a task that fails.
+    scheduling.read_settings()
     for table in tables:
-        scheduling.enqueue_table(table, env_file=path)
+        scheduling.enqueue_table(table, triggered_by="MANUAL", **options)
     words = _("In the queue: %(tables)s. A worker (manage.py qcluster) syncs them soon.")
     messages.success(request, words % {"tables": ", ".join(tables)})
 

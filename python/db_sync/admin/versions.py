@@ -8,14 +8,17 @@ import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-# Characters of a cell that are shown, and those before the first difference among them.
+from db_sync.cells import mean_the_same, spelled
+
+# Characters of a cell that are shown, and those that are alike before the first difference: where
+# more are alike, the difference would be lost among them.
 _SHOWN = 1000
-_BEFORE = 40
+_BEFORE = 80
+_ALIKE = 200
 
 Row = Mapping[str, Any]
 
@@ -61,38 +64,24 @@ def side_by_side(key: Row, remote: Row | None, local: Row | None) -> list[Pair]:
     return [_pair(name, name in key, remote, local) for name in names]
 
 
-def key_text(key: Row) -> str:
-    """Spells a row's key in one line, for example `id=7`."""
-    return ", ".join(f"{name}={_spelled(value)}" for name, value in key.items())
-
-
 def _pair(name: str, is_key: bool, remote: Row | None, local: Row | None) -> Pair:
     there, here = _held(remote, name), _held(local, name)
-    differs = not _same(there, here)
+    differs = not mean_the_same(there, here)
     start = _first_difference(there, here) if differs else 0
     alike = differs and _looks(there) == _looks(here)
     cells = [_cell(value, start, differs=differs, alike=alike) for value in (there, here)]
     return Pair(name, is_key, differs, *cells)
 
 
+@dataclass(frozen=True, slots=True)
 class _Nothing:
     """Stands for the cell of a row that is gone, or that lacks the column."""
 
-    def __init__(self, row: Row | None) -> None:
-        self.gone = row is None
+    gone: bool
 
 
 def _held(row: Row | None, name: str) -> Any:
-    return row[name] if row is not None and name in row else _Nothing(row)
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, _Nothing) and isinstance(other, _Nothing):
-        return one.gone == other.gone
-    if isinstance(one, int | Decimal) and isinstance(other, int | Decimal):
-        # −0.0 is a number of its own.
-        return one == other and str(one).startswith("-") == str(other).startswith("-")
-    return type(one) is type(other) and bool(one == other)
+    return row[name] if row is not None and name in row else _Nothing(gone=row is None)
 
 
 def _cell(value: Any, start: int, *, differs: bool, alike: bool) -> Cell:
@@ -113,40 +102,29 @@ def _cell(value: Any, start: int, *, differs: bool, alike: bool) -> Cell:
                 exact = json.dumps(part, ensure_ascii=alike or not _is_printable(part))
                 notes.insert(0, _("exactly: %(text)s") % {"text": exact})
         case {"bytes": str(digits)}:
-            part, _length = _excerpt(digits, start)
+            # Two digits are one byte.
+            part, _length = _excerpt(digits, start - start % 2)
             notes = [_("%(count)d byte(s), shown as hex") % {"count": len(digits) // 2}]
         case _:
-            part, notes = _spelled(value), [_("a number")] if alike else []
+            part, notes = spelled(value), [_("a number")] if alike else []
     return Cell(part, note="; ".join(notes))
 
 
 def _excerpt(text: str, start: int) -> tuple[str, list[str]]:
     """Cuts a long text down to where the difference begins, and says how long it is."""
-    if len(text) <= _SHOWN:
+    begin = start - _BEFORE if start > _ALIKE else 0
+    part = text[begin : begin + _SHOWN]
+    if part == text:
         return text, []
-    begin = max(min(start - _BEFORE, len(text) - _SHOWN), 0)
     before, after = "…" if begin else "", "…" if begin + _SHOWN < len(text) else ""
     length = _("%(count)d characters in all") % {"count": len(text)}
-    return f"{before}{text[begin : begin + _SHOWN]}{after}", [length]
+    return f"{before}{part}{after}", [length]
 
 
 def _first_difference(one: Any, other: Any) -> int:
-    texts = [_spelled(value) for value in (one, other)]
+    texts = [spelled(value) for value in (one, other)]
     pairs = enumerate(zip(*texts, strict=False))
     return next((at for at, (a, b) in pairs if a != b), min(map(len, texts)))
-
-
-def _spelled(value: Any) -> str:
-    """Gives a cell's characters as they stand; fractions are not rounded."""
-    match value:
-        case str():
-            return value
-        case {"bytes": str(digits), **rest} if not rest:
-            return digits
-        case None:
-            return "NULL"
-        case _:
-            return str(value)
 
 
 def _hides_something(text: str) -> bool:
@@ -159,4 +137,4 @@ def _is_printable(text: str) -> bool:
 
 def _looks(value: Any) -> str:
     """Gives what a person would take a cell for."""
-    return " ".join(unicodedata.normalize("NFKC", _spelled(value)).split())
+    return " ".join(unicodedata.normalize("NFKC", spelled(value)).split())

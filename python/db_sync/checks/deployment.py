@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from db_sync import _native
 from db_sync.addresses import LOOPBACK, of_alias
+from db_sync.conf import settings_file
 from db_sync.errors import SyncError
 
 # What Python's sqlite3 waits for a lock where nothing else is set, and what outlasts a batch.
@@ -102,7 +103,7 @@ def remote_is_encrypted(
         One warning where REMOTE is another machine and TLS is not required.
     """
     try:
-        remote = json.loads(_native.settings(None))["remote"]
+        remote = json.loads(_native.settings(settings_file()))["remote"]
     except SyncError:
         return []
     if remote["engine"] == "sqlite" or remote["host"].lower() in LOOPBACK:

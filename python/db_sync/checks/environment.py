@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from db_sync import _native, dotenv_file
 from db_sync.addresses import of_alias, of_side, strangers
 from db_sync.checks.homes import homes
-from db_sync.conf import PROBLEM
+from db_sync.conf import PROBLEM, settings_file
 from db_sync.errors import SyncError
 
 _AS_CONF_HAS_IT = 'from db_sync.conf import databases; DATABASES = databases(BASE_DIR / ".env")'
@@ -77,7 +77,7 @@ def aliases_fit(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
         kwargs: Unused.
 
     Returns:
-        One warning for each; the last two only where the settings can be read in this directory.
+        One warning for each; the last two only where the settings can be read.
     """
     if _in_tests():
         return []
@@ -95,10 +95,11 @@ def env_file_is_private(
         kwargs: Unused.
 
     Returns:
-        One warning for each such file, in the working directory and in `BASE_DIR`.
+        One warning for each such file: the one with the settings, and `.env` in the working
+        directory and in `BASE_DIR`.
     """
-    folders = {os.path.realpath(folder) for folder in (".", _base())}
-    paths = [os.path.join(folder, ".env") for folder in sorted(folders)]
+    named = [os.path.join(folder, ".env") for folder in (".", _base())]
+    paths = sorted({os.path.realpath(path) for path in (*named, settings_file() or ".env")})
     return [
         CheckWarning(
             _("Every user of this machine may read the passwords in %(path)s.") % {"path": path},
@@ -120,9 +121,9 @@ def _base() -> str:
 
 
 def _told() -> Any:
-    """What the engine reads where it is asked from here; None where it reads nothing sound."""
+    """What the engine reads; None where it reads nothing sound."""
     try:
-        return json.loads(_native.settings(None))
+        return json.loads(_native.settings(settings_file()))
     except SyncError:
         return None
 
@@ -165,6 +166,7 @@ def _address_warnings(told: Any) -> Iterator[CheckMessage]:
     found = {} if told is None else strangers(told, settings.DATABASES)
     for alias, (address, side) in found.items():
         names = {"alias": alias, "django": address, "side": side, "env": told["default"]}
+        names["path"] = settings_file() or ".env"
         if alias == DEFAULT_DB_ALIAS:
             yield CheckWarning(
                 _("DB_ENV is %(env)s, but Django's `default` is the other side, %(django)s.")
@@ -175,13 +177,13 @@ def _address_warnings(told: Any) -> Iterator[CheckMessage]:
             continue
         yield CheckWarning(
             _(
-                "Django's `%(alias)s` is %(django)s, but sync_db, which here reads .env in the "
-                "working directory, syncs %(side)s."
+                "Django's `%(alias)s` is %(django)s, but sync_db, which here reads %(path)s, syncs "
+                "%(side)s."
             )
             % names,
             hint=_(
-                "Name the same file in both places: DATABASES = databases(FILE) in settings.py, "
-                "and sync_db --env-file FILE."
+                "Have both read one file: DATABASES = databases(FILE) in settings.py, and no "
+                "DB_SYNC_ENV_FILE there that names another one."
             ),
             id="db_sync.W007",
         )

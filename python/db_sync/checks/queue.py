@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from db_sync import _native
 from db_sync.addresses import of_alias
 from db_sync.checks.homes import homes
+from db_sync.conf import settings_file
 from db_sync.errors import SyncError
 
 # What Django Q2 takes where Q_CLUSTER says nothing.
@@ -95,7 +96,7 @@ def somebody_runs_the_schedule(
     if apps.is_installed("django_q"):
         return []
     try:
-        enabled = json.loads(_native.settings(None))["enabled"]
+        enabled = json.loads(_native.settings(settings_file()))["enabled"]
     except SyncError:
         return []
     if not enabled:

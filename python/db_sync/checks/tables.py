@@ -9,6 +9,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
+from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.translation import gettext as _
@@ -20,6 +21,9 @@ from db_sync.control_tables import missing_statements
 _OURS = "db_sync_"
 _QUEUE = "django_q_"
 _MIGRATIONS = "django_migrations"
+# Django's own check of a database tells why it cannot be asked; where settings are missing, so that
+# an alias stands for none, `db_sync.E001` does.
+_NOT_TO_BE_ASKED = (Error, ImproperlyConfigured)
 
 
 def local_has_tables(
@@ -47,8 +51,7 @@ def local_has_tables(
         empty = all(name.startswith(_OURS) or name == _MIGRATIONS for name in names)
         ours = connections[alias].vendor in ("mysql", "sqlite")
         complete = empty or not ours or not missing_statements(connections[alias])
-    except Error:
-        # Django's own check of this database tells why it cannot be asked.
+    except _NOT_TO_BE_ASKED:
         return []
     if empty:
         return [
@@ -99,7 +102,7 @@ def queue_is_not_synced(
             sync_enabled=True, table_name__startswith=_QUEUE
         )
         synced = sorted(rows.values_list("table_name", flat=True))
-    except Error:
+    except _NOT_TO_BE_ASKED:
         return []
     if not synced:
         return []

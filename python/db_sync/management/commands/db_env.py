@@ -4,14 +4,15 @@ import errno
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS, router
+from django.db import DEFAULT_DB_ALIAS, Error, router
 from django.utils.translation import gettext as _
 
-from db_sync import default_side, standing, switching
+from db_sync import default_side, scheduling, standing, switching
 from db_sync.addresses import of_side
 from db_sync.default_side import DefaultSide, NotTaken
 from db_sync.errors import SyncError
@@ -23,6 +24,13 @@ from db_sync.switching import Refusal, waiting_conflicts, waiting_rows
 
 # A scheduled run takes its time too.
 _GRACE = timedelta(minutes=2)
+
+
+class Rhythm(NamedTuple):
+    """How syncs come by themselves: in words, and with what time between two where one is known."""
+
+    words: str
+    interval: timedelta | None = None
 
 
 class Command(EngineCommand):
@@ -71,11 +79,12 @@ class Command(EngineCommand):
 
     def _status(self, now: DefaultSide, options: dict[str, Any]) -> None:
         known = self._look(options)
+        automatic = _automatic(now, options["env_file"])
         if options["json"]:
             self.write_json({**_now(now), **_found(known)})
         else:
-            self.write_lines((*_side_lines(now, known), *_sync_lines(now, known)))
-        self._warn((*switching.elsewhere(now), *_late(now, known)))
+            self.write_lines((*_side_lines(now, known), *_sync_lines(known, automatic)))
+        self._warn((*switching.elsewhere(now), *_late(known, automatic)))
         if any(side.error for side in known.sides.values()):
             raise CommandError(_("Not every side can be reached."), returncode=1)
 
@@ -214,17 +223,14 @@ def _side_lines(now: DefaultSide, known: Standing) -> Iterator[Line]:
             yield from error_lines(side.error, "  ")
 
 
-def _sync_lines(now: DefaultSide, known: Standing) -> Iterator[Line]:
+def _sync_lines(known: Standing, automatic: Rhythm) -> Iterator[Line]:
     for direction, last in known.last_syncs.items():
         words = _("never (%(table)s)") % {"table": last.table}
         if last.at is not None:
             names = {"time": last.at.replace(microsecond=0), "minutes": _lag(last)}
             words = _("%(time)s, %(minutes)d min ago") % names
         yield Line(_("Synced %(way)s: %(when)s") % {"way": direction, "when": words})
-    interval = _("every %(minutes)d min") % {"minutes": now.told["interval"]}
-    yield Line(
-        _("Automatic sync: %(rhythm)s") % {"rhythm": interval if now.told["enabled"] else _("off")}
-    )
+    yield Line(_("Automatic sync: %(rhythm)s") % {"rhythm": automatic.words})
     if known.trouble is not None:
         yield Line(_("What a sync would write is not known."), Tone.WARNING)
         if not any(side.error for side in known.sides.values()):
@@ -235,11 +241,34 @@ def _sync_lines(now: DefaultSide, known: Standing) -> Iterator[Line]:
         yield Line(waiting_conflicts(known), Tone.WARNING if known.conflicts else Tone.PLAIN)
 
 
-def _late(now: DefaultSide, known: Standing) -> Iterator[str]:
+def _automatic(now: DefaultSide, env_file: str | None) -> Rhythm:
+    """Finds out whether syncs come by themselves, and how often."""
+    if not now.told["enabled"]:
+        return Rhythm(_("off"))
+    if not apps.is_installed("django_q"):
+        return Rhythm(_("none (Django Q2 is not installed)"))
+    try:
+        schedule = scheduling.status(env_file)
+    except (SyncError, ImproperlyConfigured) as error:
+        return Rhythm(_("not known (%(reason)s)") % {"reason": error})
+    except Error as error:
+        return Rhythm(_("not known (%(reason)s)") % {"reason": scheduling.trouble(error)})
+    if not schedule.enabled:
+        return Rhythm(_("none (there is no schedule: python manage.py sync_scheduler enable)"))
+    if not schedule.settings.enabled:
+        return Rhythm(_("off"))
+    if schedule.minutes is None:
+        return Rhythm(schedule.kind)
+    words = _("every %(minutes)d min") % {"minutes": schedule.minutes}
+    return Rhythm(words, timedelta(minutes=schedule.minutes))
+
+
+def _late(known: Standing, automatic: Rhythm) -> Iterator[str]:
     """Says that the automatic sync does not keep up."""
-    limit = timedelta(minutes=now.told["interval"]) + _GRACE
-    lags = [last.lag for last in known.last_syncs.values()]
-    if now.told["enabled"] and any(lag is None or lag > limit for lag in lags):
+    if automatic.interval is None:
+        return
+    limit = automatic.interval + _GRACE
+    if any(last.lag is None or last.lag > limit for last in known.last_syncs.values()):
         yield _("The automatic sync is late: python manage.py sync_scheduler status says more.")
 
 

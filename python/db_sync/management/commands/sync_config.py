@@ -34,21 +34,21 @@ class Command(EngineCommand):
             parser: Takes them.
         """
         actions = parser.add_subparsers(dest="action", required=True)
-        listing = actions.add_parser("list", help=_("list all tables with their settings"))
-        enabling = actions.add_parser("enable", help=_("sync a table from now on"))
-        disabling = actions.add_parser("disable", help=_("leave a table out from now on"))
-        change = actions.add_parser("set", help=_("change a table's settings"))
+        self.add_action(actions, "list", _("list all tables with their settings"))
+        enabling = self.add_action(actions, "enable", _("sync a table from now on"))
+        disabling = self.add_action(actions, "disable", _("leave a table out from now on"))
+        change = self.add_action(actions, "set", _("change a table's settings"))
         for of_one in (enabling, disabling, change):
             of_one.add_argument("table", metavar="TABLE")
         change.add_argument("pairs", nargs="+", metavar="KEY=VALUE", help="|".join(_KEYS))
-        taking = actions.add_parser("import", help=_("take all settings from a YAML file, or none"))
+        taking = self.add_action(
+            actions, "import", _("take all settings from a YAML file, or none")
+        )
         taking.add_argument("file", metavar="FILE", help=_("the file; - is stdin"))
         taking.add_argument(
             "--dry-run", action="store_true", help=_("show what would change and write nothing")
         )
-        giving = actions.add_parser("export", help=_("print the settings as import takes them"))
-        for each in (listing, enabling, disabling, change, taking, giving):
-            self.add_output_flags(each)
+        self.add_action(actions, "export", _("print the settings as import takes them"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Carries out the action.
@@ -97,8 +97,13 @@ class Command(EngineCommand):
                 self.stdout.write(_native.config_document(json.dumps(answer)), ending="")
             case "import":
                 self._print_import(answer)
-            case _ if not answer["errors"]:
-                self.stdout.write(_("%(table)s is changed.") % {"table": options["table"]})
+            case action if not answer["errors"]:
+                said = {
+                    "enable": _("%(table)s is enabled."),
+                    "disable": _("%(table)s is disabled."),
+                }
+                words = said.get(action, _("%(table)s is changed."))
+                self.stdout.write(words % {"table": options["table"]})
 
     def _print_list(self, answer: dict[str, Any]) -> None:
         if not answer["tables"] and not answer["errors"]:

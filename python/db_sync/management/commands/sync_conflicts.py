@@ -2,12 +2,14 @@
 
 import getpass
 import json
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 
+from db_sync.cells import mean_the_same
 from db_sync.engine import list_conflicts, resolve_conflict, show_conflict
 from db_sync.errors import SyncError
 from db_sync.management.engine_command import EngineCommand
@@ -30,7 +32,7 @@ class Command(EngineCommand):
             parser: Takes them.
         """
         actions = parser.add_subparsers(dest="action", required=True)
-        listing = actions.add_parser("list", help=_("the conflicts that wait for a person"))
+        listing = self.add_action(actions, "list", _("the conflicts that wait for a person"))
         listing.add_argument("--all", action="store_true", help=_("those that are decided too"))
         listing.add_argument(
             "--table",
@@ -40,8 +42,10 @@ class Command(EngineCommand):
             metavar="NAME",
             help=_("of this table only; may be given again"),
         )
-        showing = actions.add_parser("show", help=_("both rows of one conflict, side by side"))
-        resolving = actions.add_parser("resolve", help=_("write one of the two rows on both sides"))
+        showing = self.add_action(actions, "show", _("both rows of one conflict, side by side"))
+        resolving = self.add_action(
+            actions, "resolve", _("write one of the two rows on both sides")
+        )
         resolving.add_argument("--keep", required=True, metavar="remote|local")
         resolving.add_argument(
             "--seen",
@@ -50,8 +54,6 @@ class Command(EngineCommand):
         )
         for parser_of_one in (showing, resolving):
             parser_of_one.add_argument("id", type=int)
-        for each in (listing, showing, resolving):
-            self.add_output_flags(each)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Does what is asked and prints what came of it.
@@ -123,11 +125,33 @@ def _side_by_side(conflict: dict[str, Any]) -> Iterator[tuple[bool, str]]:
     names = dict.fromkeys([*(remote or {}), *(local or {})])
     cells = [("", "REMOTE", "LOCAL")]
     cells += [(name, _cell(remote, name), _cell(local, name)) for name in names]
-    name_width, width = (max(len(row[at]) for row in cells) for at in (0, 1))
+    name_width, width = (max(_width(row[at]) for row in cells) for at in (0, 1))
     for at, (name, there, here) in enumerate(cells):
-        differs = at > 0 and there != here
+        differs = at > 0 and not _same(remote, local, name)
         mark = "*" if differs else " "
-        yield differs, f"{mark} {name:{name_width}}  {there:{width}}  {here}".rstrip()
+        columns = (_padded(name, name_width), _padded(there, width), here)
+        yield differs, f"{mark} {'  '.join(columns)}".rstrip()
+
+
+def _same(remote: dict[str, Any] | None, local: dict[str, Any] | None, name: str) -> bool:
+    if remote is None or local is None:
+        return remote is local
+    return mean_the_same(remote.get(name), local.get(name))
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _width(text: str) -> int:
+    """Counts the places that a text takes on a terminal: a Chinese character takes two."""
+    return sum(_places(character) for character in text)
+
+
+def _places(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
 
 def _cell(row: dict[str, Any] | None, name: str) -> str:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from db_sync.engine import interrupted_report, sync
 from db_sync.errors import SyncError, error_from
 from db_sync.management.engine_command import EngineCommand
-from db_sync.printout import error_lines, failure, report_lines
+from db_sync.printout import failure, failure_lines, report_lines
 from db_sync.report import SyncReport
 
 _INTERRUPTED = {
@@ -164,16 +164,23 @@ class Command(EngineCommand):
             self.write_lines(report_lines(report, detailed=options["verbosity"] > 1))
         else:
             # Whoever wants no words wants those of failures all the same.
-            for error in report.errors:
-                self.write_lines(error_lines(error))
+            self.write_lines(failure_lines(report))
 
 
 def _unfinished(report: SyncReport) -> str:
     match report.exit_code:
         case 3 if report.dry_run:
             return _("The run would leave conflicts for a person, or rows as they are.")
+        case 3 if {table.capture for table in report.tables} == {"undo"}:
+            return _(
+                "Done, but rows that were changed since stay as they are; they are named above."
+            )
         case 3:
-            return _("Done, but conflicts wait for a person or rows were skipped.")
+            return _(
+                "Done, but conflicts wait for a person or rows were skipped. Look at them with "
+                "`python manage.py sync_conflicts list` (with `--all` at those that were skipped "
+                "too)."
+            )
         case 4:
             return _("Another run holds the lock of a table.")
         case 130:

@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.db import Error
 from django.utils import timezone as clock
 from django.utils.translation import gettext as _
 
-from db_sync import scheduling
+from db_sync import other_schedules, scheduling
 from db_sync.checks import settings_are_complete
 from db_sync.errors import SyncError
 from db_sync.printout import failure
@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     What stands on stdout is for scripts as well; what a person should know besides is on stderr.
     Ends with 2 for wrong settings and where Django Q2 is not there, with 1 where its tables are
-    not.
+    not, or cannot be reached.
     """
 
     help = _("Run the sync every so many minutes, by Django Q2.")
@@ -75,9 +75,8 @@ class Command(BaseCommand):
             # Without sound settings there is no database, of which Django says less than we can.
             wrong = [f"{found.msg}\n  {found.hint}" for found in settings_are_complete(None)]
             raise CommandError("\n".join(wrong) or str(error), returncode=2) from error
-        except DatabaseError as error:
-            problem = _("The tables of Django Q2 cannot be used (%(reason)s): run migrate first.")
-            raise CommandError(problem % {"reason": error}, returncode=1) from error
+        except Error as error:
+            raise CommandError(scheduling.trouble(error), returncode=1) from error
 
     def _enable(self, env_file: str | None) -> None:
         settings = scheduling.enable(env_file)
@@ -88,12 +87,14 @@ class Command(BaseCommand):
         self.stdout.write(_("  - type: %(type)s") % {"type": settings.sync_type})
         self.stdout.write(_("The scheduled database sync is enabled"))
         self.stdout.write(_("The task will run every %(minutes)d min") % minutes)
+        self._take_over()
         self._warn_disabled(settings)
 
     def _restart(self, env_file: str | None) -> None:
         self.stdout.write(_("Restarting the scheduled database sync..."))
         settings = scheduling.restart(env_file)
         self.stdout.write(_("The scheduled database sync is restarted"))
+        self._take_over()
         self._warn_disabled(settings)
 
     def _status(self) -> None:
@@ -104,6 +105,37 @@ class Command(BaseCommand):
             self._warn_disabled(status.settings)
             if status.is_overdue:
                 self._warn(_("The next run is overdue: is `python manage.py qcluster` running?"))
+        if status.latest_failure is not None:
+            started, words = status.latest_failure
+            names = {"time": _time(started), "words": words}
+            self._warn(_("The latest failure, at %(time)s: %(words)s") % names)
+        self._warn_of_others()
+
+    def _take_over(self) -> None:
+        for dead in other_schedules.remove_dead():
+            words = _(
+                "Removed the schedule %(name)s (id %(id)d): it called %(function)s of an older "
+                "version, which is no longer there, and failed every time."
+            )
+            names = {"name": dead.name, "id": dead.number, "function": dead.calls}
+            self._warn(words % names)
+        self._warn_of_others()
+
+    def _warn_of_others(self) -> None:
+        for other in other_schedules.find():
+            if other.is_dead:
+                words = _(
+                    "The schedule %(name)s (id %(id)d) calls %(function)s of an older version, "
+                    "which is no longer there, and fails every time: python manage.py "
+                    "sync_scheduler enable removes it."
+                )
+            else:
+                words = _(
+                    "The schedule %(name)s (id %(id)d) syncs too: it calls %(function)s. To remove "
+                    "it: %(command)s"
+                )
+            names = {"name": other.name, "id": other.number, "function": other.calls}
+            self._warn(words % {**names, "command": other.removal})
 
     def _warn_disabled(self, settings: ScheduleSettings) -> None:
         if not settings.enabled:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.apps import apps
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from shop.stock import stock
@@ -29,10 +30,20 @@ class Command(BaseCommand):
         Args:
             args: Unused.
             options: The flags.
+
+        Raises:
+            CommandError: The shop is not empty; nothing was added.
         """
         alias = options["database"]
         written = []
         with transaction.atomic(using=alias):
+            for each in apps.get_app_config("shop").get_models():
+                if each._default_manager.using(alias).exists():
+                    raise CommandError(
+                        f"The shop on {alias} has {each._meta.verbose_name_plural} already: "
+                        "nothing was added. Empty it first: "
+                        f"python manage.py flush --database {alias}"
+                    )
             for rows in stock(options["rows"], options["seed"]):
                 model = type(rows[0]) if rows else None
                 if model is not None:
