@@ -91,6 +91,18 @@ def test_a_table_of_which_nothing_is_known(reader: Pages) -> None:
     assert "never" in page.text
 
 
+def test_a_run_that_did_not_reach_remote_is_told_until_one_does(reader: Pages) -> None:
+    configure("shop_product", last_sync_time=ago(minutes=12))
+    told = "The last run did not reach REMOTE: DB_CONN_001."
+    failed = {"status": "FAILED", "error_code": "DB_CONN_001", "sync_direction": "BOTH"}
+    log("*", start_time=ago(minutes=20), **failed)
+    assert told not in reader.get(PATH).text
+    number = log("*", start_time=ago(minutes=2), **failed)
+    page = reader.get(PATH)
+    assert told in page.text
+    assert f"synclog/{number}/change/" in page.html
+
+
 def test_without_tables_it_says_who_registers_them(reader: Pages) -> None:
     configure("*")
     assert "the first sync_db registers them" in reader.get(PATH).text

@@ -92,6 +92,7 @@ class DashboardAdmin(LocalAdmin):
             "open_conflicts": found.open_conflicts,
             "last_sync": written(found.last_sync),
             "last_sync_ago": _ago(found.lag),
+            "unreached": found.unreached,
             "success": _percent(total),
             "ended": number_format(total.ended.total(), force_grouping=True),
             "mean": _seconds(total.mean),

@@ -111,11 +111,13 @@ class Figures:
         tables: In the order in which a run takes them.
         days: Every day that is looked at, oldest first, in UTC.
         is_cut: Whether the log holds so many passes that older ones were not looked at.
+        unreached: The newest run that did not come to its tables, where no sync came after it.
     """
 
     tables: Sequence[TableFigures]
     days: Sequence[date]
     is_cut: bool
+    unreached: LastPass | None
 
     def of_day(self, day: date) -> Passes:
         """Adds up the passes of all tables."""
@@ -158,7 +160,10 @@ def read() -> Figures:
     recent = SyncLog.objects.filter(id__gt=newest - _PASSES).order_by()
     window = recent.filter(start_time__gte=since(timedelta(days=DAYS)))
     _read_days(tables, window)
-    _read_last(tables, window)
+    unreached = _read_last(tables, window)
+    synced = max((table.last_sync for table in tables.values() if table.last_sync), default=None)
+    if unreached is not None and synced is not None and unreached.started <= synced:
+        unreached = None
     _read_sides(tables)
     today = now().date()
     first = min((day for table in tables.values() for day in table.days), default=today)
@@ -166,7 +171,7 @@ def read() -> Figures:
     days = [today - timedelta(days=ago) for ago in reversed(range(back + 1))]
     oldest = recent.order_by("id").values_list("start_time", flat=True).first()
     is_cut = newest > _PASSES and oldest is not None and utc(oldest).date() > days[0]
-    return Figures(list(tables.values()), days, is_cut)
+    return Figures(list(tables.values()), days, is_cut, unreached)
 
 
 def columns_of(passes: Passes) -> list[tuple[str, int]]:
@@ -188,16 +193,20 @@ def _read_days(tables: Mapping[str, TableFigures], window: Any) -> None:
             passes.add(Passes(ended, float(row["seconds"] or 0), row["timed"]))
 
 
-def _read_last(tables: Mapping[str, TableFigures], window: Any) -> None:
-    """Reads how the newest pass in each direction stands."""
+def _read_last(tables: Mapping[str, TableFigures], window: Any) -> LastPass | None:
+    """Reads how the newest pass in each direction stands, and gives the newest of all tables."""
+    of_all: list[LastPass] = []
     ends = window.values("table_name", "sync_direction").annotate(newest=Max("id"))
     newest = ends.values_list("newest", flat=True)
     logs = SyncLog.objects.filter(id__in=list(newest)).defer("error_message")
     for log in logs.order_by("sync_direction"):
+        begun, code = utc(log.start_time), log.error_code or ""
+        last = LastPass(log.pk, log.sync_direction or "", log.status, begun, code)
         if log.table_name in tables:
-            begun, code = utc(log.start_time), log.error_code or ""
-            last = LastPass(log.pk, log.sync_direction or "", log.status, begun, code)
             tables[log.table_name].last.append(last)
+        elif log.table_name == DEFAULTS:
+            of_all.append(last)
+    return max(of_all, key=lambda last: last.number, default=None)
 
 
 def _read_sides(tables: Mapping[str, TableFigures]) -> None:
