@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::output::{Output, log};
+use super::output::{Output, listening};
 use crate::engine::cancel::Cancel;
 use crate::engine::drive::block;
 use crate::engine::progress::Show;
@@ -30,9 +30,7 @@ pub(super) struct Flags {
 /// # Errors
 /// What `main` prints.
 pub(super) fn answer(flags: &Flags) -> anyhow::Result<u8> {
-    log(false);
-    let cancel = Cancel::default();
-    cancel.on_signals();
+    let cancel = listening(false);
     if !flags.schema {
         return check_contents(flags, &cancel);
     }

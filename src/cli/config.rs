@@ -8,9 +8,8 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::output::{Output, log};
+use super::output::{Output, listening};
 use crate::config::Settings;
-use crate::engine::cancel::Cancel;
 use crate::engine::configure::{
     self, Altered, Change, Changes, Exported, Listed, Listing, document,
 };
@@ -73,7 +72,6 @@ pub(super) enum Command {
 /// # Errors
 /// What `main` prints.
 pub(super) fn answer(command: Command) -> anyhow::Result<u8> {
-    log(false);
     match command {
         Command::List { output } => {
             let listing = ask(&output, configure::list);
@@ -116,8 +114,7 @@ fn ask<T, W: Future<Output = Result<T>>>(
     output: &Output,
     work: impl FnOnce(Settings) -> W,
 ) -> Result<T> {
-    let cancel = Cancel::default();
-    cancel.on_signals();
+    let cancel = listening(false);
     let settings = output.settings()?;
     block(&cancel, work(settings))
 }

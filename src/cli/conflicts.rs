@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Subcommand;
 use serde_json::Value as Json;
 
-use super::output::{Output, log};
+use super::output::{Output, listening};
 use crate::config::bad_value;
 use crate::engine::Options;
 use crate::engine::cancel::Cancel;
@@ -62,9 +62,7 @@ pub(super) enum Command {
 /// # Errors
 /// What `main` prints.
 pub(super) fn answer(command: Command) -> anyhow::Result<u8> {
-    log(false);
-    let cancel = Cancel::default();
-    cancel.on_signals();
+    let cancel = listening(false);
     match command {
         Command::List { all, tables, output } => {
             let list = output.settings().and_then(|settings| {

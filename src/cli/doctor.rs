@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use super::output::{Output, log};
-use crate::engine::cancel::Cancel;
+use super::output::{Output, listening};
 use crate::engine::doctor::diagnose;
 use crate::engine::doctor::diagnosis::Diagnosis;
 use crate::engine::drive::block;
@@ -23,9 +22,7 @@ pub(super) struct Flags {
 /// # Errors
 /// What `main` prints.
 pub(super) fn answer(flags: &Flags) -> anyhow::Result<u8> {
-    log(false);
-    let cancel = Cancel::default();
-    cancel.on_signals();
+    let cancel = listening(false);
     let diagnosis = flags
         .output
         .settings()

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::conflicts::columns_text;
-use super::output::{Output, log};
-use crate::engine::cancel::Cancel;
+use super::output::{Output, listening};
 use crate::engine::drive::block;
 use crate::engine::explain::{Explanation, explain};
 use crate::model::Side;
@@ -27,9 +26,7 @@ pub(super) struct Flags {
 /// # Errors
 /// What `main` prints.
 pub(super) fn answer(flags: &Flags) -> anyhow::Result<u8> {
-    log(false);
-    let cancel = Cancel::default();
-    cancel.on_signals();
+    let cancel = listening(false);
     let told = flags.output.settings().and_then(|settings| {
         block(&cancel, explain(settings, &flags.table, &flags.key, cancel.clone()))
     });

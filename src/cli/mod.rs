@@ -17,11 +17,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use self::output::{Output, log, print};
+use self::output::{Output, listening, print};
 use crate::config::{Capture, bad_direction, bad_value};
 use crate::endpoint::Dialect;
 use crate::engine::Options;
-use crate::engine::cancel::Cancel;
 use crate::engine::drive::drive;
 use crate::engine::progress::Show;
 use crate::engine::reviewed::Reviewed;
@@ -230,7 +229,6 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn sync(flags: &RunFlags) -> anyhow::Result<u8> {
-    log(flags.verbose);
     let report = begin(flags);
     let exit = report.as_ref().map_or(0, |report| report.exit_code);
     flags
@@ -244,9 +242,8 @@ fn begin(flags: &RunFlags) -> Result<Report> {
     flags.fail_at.iter().for_each(|place| crate::failpoint::arm(place));
     let options = flags.options()?;
     let settings = flags.output.settings()?;
-    let cancel = Cancel::default();
-    cancel.on_signals();
-    drive(settings, options, &cancel)
+    // Before, a signal ends the process: a plan may still be awaited on standard input.
+    drive(settings, options, &listening(flags.verbose))
 }
 
 fn show_schema(dialect: &str, init: bool) -> anyhow::Result<u8> {

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::config::Settings;
+use crate::engine::cancel::Cancel;
 use crate::error::Result;
 use crate::report::Failure;
 
@@ -55,8 +56,15 @@ impl Output {
     }
 }
 
-/// Logs go to stderr.
-pub(super) fn log(verbose: bool) {
+/// Begins a command: logs go to stderr, and a signal asks it to stop.
+pub(super) fn listening(verbose: bool) -> Cancel {
+    log(verbose);
+    let cancel = Cancel::default();
+    cancel.on_signals();
+    cancel
+}
+
+fn log(verbose: bool) {
     let level = if verbose { tracing::Level::INFO } else { tracing::Level::WARN };
     let logger = tracing_subscriber::fmt()
         .with_max_level(level)
