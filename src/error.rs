@@ -501,6 +501,10 @@ sentences! {
     BAD_SETTING = Cfg002,
         "Table {table}: {key} is {value}; allowed is {allowed}.",
         "Correct the value; nothing was changed.";
+    /// Two rows for one table.
+    TWO_ROWS = Cfg002,
+        "db_sync_config has more than one row for table {table}.",
+        "Delete all but one of them, and make table_name unique; nothing was done.";
     /// A rule about a column that is nowhere.
     NO_SUCH_COLUMN = Cfg002,
         "Table {table} has no column {column}, on either side.",

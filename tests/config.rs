@@ -401,6 +401,27 @@ fn a_row_that_cannot_be_understood_stops_only_who_uses_it() {
 }
 
 #[test]
+fn two_rows_for_one_table_are_refused() {
+    let pair = Pair::of("SQLITE", "SQLITE");
+    pair.both(TABLES);
+    // An older installation may have no unique key there.
+    pair.local.sql(
+        "CREATE TABLE db_sync_config (id INTEGER PRIMARY KEY, table_name TEXT, sync_enabled INT, sync_type TEXT, \
+         sync_direction TEXT, conflict_resolution TEXT, priority INT, created_at TEXT, updated_at TEXT, \
+         last_sync_time TEXT, last_sync_position TEXT)",
+    );
+    for table in ["t", "t", "u"] {
+        let row = format!("('{table}',1,'FULL','BOTH','SKIP',0)");
+        pair.local.sql(&format!(
+            "INSERT INTO db_sync_config (table_name,sync_enabled,sync_type,sync_direction,conflict_resolution,priority) VALUES {row}"
+        ));
+    }
+    let refused = pair.try_sync(options(""), &[]).unwrap_err();
+    assert_eq!((refused.code(), refused.name("table")), (Code::Cfg002, Some("t")), "{refused}");
+    assert_eq!(pair.sync("--table u").exit_code, 0);
+}
+
+#[test]
 fn a_key_that_rows_are_known_by_is_never_left_out() {
     let pair = Pair::of("SQLITE", "SQLITE");
     pair.both(

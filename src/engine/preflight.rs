@@ -1,6 +1,6 @@
 //! Before a run: are both sides there and different, which tables are synced and how, and in what order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -259,7 +259,7 @@ fn can_be_made(tables: &Tables, new: &TableSettings) -> bool {
 /// in a row that is not used is nobody's trouble now.
 ///
 /// # Errors
-/// `CFG_003` for an unknown table; `CFG_002` or `CFG_004` for a row with a value that is none.
+/// `CFG_003` for an unknown table; `CFG_002` or `CFG_004` for a row with a value that is none, `CFG_002` for two rows of one table.
 fn choose(run: &Run, configured: Vec<Stored>) -> Result<Vec<TableSettings>> {
     let asked = &run.options.tables;
     if let Some(unknown) =
@@ -280,6 +280,10 @@ fn choose(run: &Run, configured: Vec<Stored>) -> Result<Vec<TableSettings>> {
         flags.into_iter().filter(|(_, given)| *given).map(|(setting, _)| setting).collect();
     let chosen: Vec<TableSettings> =
         chosen.map(|row| row.understood(&given)).collect::<Result<_>>()?;
+    let mut names = HashSet::new();
+    if let Some(twice) = chosen.iter().find(|row| !names.insert(row.table.as_str())) {
+        return Err(SyncError::new(error::TWO_ROWS).with("table", &twice.table));
+    }
     Ok(chosen
         .into_iter()
         .map(|mut row| {
