@@ -29,8 +29,7 @@ pub(super) fn spelled(text: &str) -> String {
                 let value = if quote == '"' { dollars(value) } else { value.to_owned() };
                 format!("{key}={value}")
             }
-            // A comment begins behind a space.
-            None if value.starts_with('#') && given.starts_with([' ', '\t']) => format!("{key}="),
+            None if is_comment(given) => format!("{key}="),
             None => format!("{key}={}", bare(value)),
         });
     }
@@ -40,13 +39,20 @@ pub(super) fn spelled(text: &str) -> String {
 /// Whether this is a name that a value can be given to.
 fn is_name(key: &str) -> bool {
     let key = key.trim();
-    let key = key.strip_prefix("export ").map_or(key, str::trim_start);
+    let exported = key.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t']));
+    let key = exported.map_or(key, str::trim_start);
     let letters = |at: usize, letter: char| {
         letter == '_'
             || letter.is_ascii_alphabetic()
             || at > 0 && (letter == '.' || letter.is_ascii_digit())
     };
     !key.is_empty() && key.chars().enumerate().all(|(at, letter)| letters(at, letter))
+}
+
+/// Whether nothing but a comment stands behind the `=`: it has a space before or behind its `#`, which a password has not.
+fn is_comment(given: &str) -> bool {
+    let Some(words) = given.trim_start().strip_prefix('#') else { return false };
+    given.starts_with([' ', '\t']) || words.trim_end().is_empty() || words.starts_with([' ', '\t'])
 }
 
 /// A value without quotes, quoted; a comment after it goes.
@@ -113,6 +119,8 @@ mod tests {
         assert_eq!(value("it's \"so\" \\ $5"), "it's \"so\" \\ $5");
         assert_eq!(value("   # nothing"), "");
         assert_eq!(value("#1 secret"), "#1 secret");
+        assert_eq!(value("# nothing"), "");
+        assert_eq!(value("#"), "");
         assert_eq!(value(""), "");
         assert_eq!(value("{x}$"), "{x}$");
     }
@@ -131,6 +139,7 @@ mod tests {
         assert_eq!(value("\"a\\\"b\""), "a\"b");
         let text = "# a comment = not\nexport HOST=db\n\nURL=http://${HOST}/x\nLONG=\"one\ntwo=2\"\nLAST=1\n";
         let pairs = read(&format!("\u{feff}{text}"));
+        assert_eq!(read("\texport\tA = 1\t# x"), [("A".to_owned(), "1".to_owned())]);
         let pair = |at: usize| (pairs[at].0.as_str(), pairs[at].1.as_str());
         assert_eq!(pair(0), ("HOST", "db"));
         assert_eq!(pair(1), ("URL", "http://db/x"));
