@@ -438,6 +438,7 @@ fn a_key_that_rows_are_known_by_is_never_left_out() {
     pair.local.sql("INSERT INTO n VALUES (7,'b')");
     assert_eq!(pair.sync("").exit_code, 0);
     pair.assert_same("SELECT code FROM n ORDER BY code");
+    pair.assert_settled("");
     // A row that somebody made by hand is told for what it is, with no advice to change keys.
     pair.local
         .sql("UPDATE db_sync_config SET column_rules='{\"ignore\":[\"id\"]}' WHERE table_name='k'");
